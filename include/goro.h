@@ -1,0 +1,907 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * goro.h - Go-style concurrency for C and C++: goroutines, channels, select.
+ *
+ *	static void square(go_receiver(int) in, go_sender(int) out)
+ *	{
+ *		go_range(v, in)
+ *			go_send(out, v * v);
+ *		go_close(out);
+ *	}
+ *	GO_TASK(square, go_receiver(int), go_sender(int));
+ *
+ *	go(square, go_recv_only(a), go_send_only(b));
+ *
+ * What holds everywhere is said here once; the comments below give the exceptions.
+ *
+ * Names.    Public are go_x and GO_X, and the one word go(...), which GORO_NO_GO turns off.
+ *           go__x and GO__X are plumbing and may change.  Every macro ends in a function of
+ *           the library, so other languages can call it all.
+ * Callers.  Any goroutine and any thread may call any function, at the same time as others,
+ *           on the same object.  "Blocks" means that the goroutine waits and its thread runs
+ *           another; a thread that is not running a goroutine waits as a thread.  What does
+ *           not say "blocks" returns without waiting for anybody.
+ * Errors.   0, or a count, on success; a negative errno value on failure.  errno itself is
+ *           never set: a goroutine may resume on another thread, and compilers keep &errno.
+ * Misuse.   "Panics" is a bug of the caller's that go_try can stop; "fatal" is one that it
+ *           cannot.  Either prints what Go prints and exits with status 2, or aborts for a
+ *           core dump under GORO_TRACEBACK=crash.  So does a lack of memory, unless -ENOMEM
+ *           is listed.
+ * Time.     int64_t nanoseconds.  A duration is relative.  A deadline is a go_now() value:
+ *           GO_FOREVER is never, any past one means "do not wait"; what can be done at once
+ *           is done even then.
+ * Memory.   What was written before a send, close, unlock, done or spawn is seen by whoever
+ *           receives, locks, waits or starts after it (go.dev/ref/mem).
+ * Origin.   "Go: x" names what a function is modelled on; see pkg.go.dev, or go.dev/ref/spec
+ *           where it says spec.
+ */
+#ifndef GORO_H
+#define GORO_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if !defined __GNUC__
+#error "goro needs GCC or Clang"
+#endif
+
+#define GORO_VERSION_MAJOR 0
+#define GORO_VERSION_MINOR 1
+#define GORO_VERSION_PATCH 0
+
+#define GO_API          __attribute__((visibility("default")))
+#define GO_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define GO_NORETURN     __attribute__((noreturn))
+#define GO_MUST_CHECK   __attribute__((warn_unused_result))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef void (*go_fn)(void *);
+
+#define GO_NANOSECOND  INT64_C(1)
+#define GO_MICROSECOND INT64_C(1000)
+#define GO_MILLISECOND INT64_C(1000000)
+#define GO_SECOND      INT64_C(1000000000)
+#define GO_MINUTE      (60 * GO_SECOND)
+#define GO_HOUR        (60 * GO_MINUTE)
+#define GO_FOREVER     INT64_MAX
+#define GO_NOWAIT      INT64_C(0)
+
+/* --- Runtime --------------------------------------------------------------------------- */
+/*
+ * The runtime starts by itself at the first call that needs it, from whatever thread, and
+ * lives until the process ends.  Up to go_procs() goroutines run at a time, each on a thread
+ * of the runtime's.  After fork() the child may only exec or _exit.
+ */
+
+enum {
+	GO_CFG_IGNORE_SIGPIPE = 1 << 2	/* writing to a closed pipe gives EPIPE; go_main sets it */
+};
+
+typedef struct go_config {
+	size_t   size;		/* sizeof(go_config), so that the struct can grow */
+	uint32_t flags;		/* GO_CFG_* */
+	int32_t  procs;		/* 0: $GORO_PROCS, else $GOMAXPROCS, else go_cpus() */
+	int32_t  max_threads;	/* 0: 10000 */
+	int32_t  reserved;	/* 0 */
+	size_t   stack_size;	/* bytes a goroutine can use; 0: 256 KiB less a guard */
+} go_config;
+#define GO_CONFIG_INIT {sizeof(go_config), 0, 0, 0, 0, 0}
+
+/*
+ * Configures the runtime; optional, and only before anything has started it.  Its flags add to
+ * go_main's.  0, -EALREADY if the runtime runs, -EINVAL for a field out of range.
+ */
+GO_API int go_init(const go_config *cfg) GO_MUST_CHECK;
+
+/*
+ * Runs fn as goroutine 1 on a stack as large as main's, and ends the process with its result
+ * when it returns, whatever else is running.  From the thread of main, once.  Go: func main.
+ */
+GO_API int go_main(int (*fn)(int, char **), int argc, char **argv);
+#define GO_MAIN(fn) int main(int argc, char **argv) { return go_main(fn, argc, argv); }
+
+/* Runs fn(arg) as a goroutine and blocks until it returns: its result.  What it started goes on. */
+GO_API int go_run(int (*fn)(void *), void *arg);
+
+/*
+ * Sets how many goroutines may run at the same time, unless n <= 0; returns what it was.
+ * Go: runtime.GOMAXPROCS.
+ */
+GO_API int go_procs(int n);
+
+/* CPUs this process may use, by affinity mask and cgroup quota, at least 1.  Go: runtime.NumCPU. */
+GO_API int go_cpus(void);
+
+/* Goroutines that have been started and have not ended.  Go: runtime.NumGoroutine. */
+GO_API int go_count(void);
+
+/* "major.minor.patch" of the library, which may be newer than this header. */
+GO_API const char *go_version(void);
+
+/* Is the caller a goroutine, rather than a thread of its own? */
+GO_API bool go_running(void);
+
+/* --- Goroutines ------------------------------------------------------------------------ */
+/*
+ * A goroutine has an address-space reservation as its stack, of which only touched pages use
+ * memory; running over its end is fatal and says so.  A call of goro may return on another
+ * thread than it was made on: do not keep the address of a thread-local variable, such as
+ * errno, across one.
+ */
+
+/* Starts fn(arg) in a goroutine.  A NULL fn is fatal.  Go: spec, Go statements. */
+GO_API void go_spawn(go_fn fn, void *arg);
+
+/* The same, but 0, -ENOMEM, or -EAGAIN when the kernel refuses a thread or a mapping. */
+GO_API int go_try_spawn(go_fn fn, void *arg) GO_MUST_CHECK;
+
+/* Starts fn in a goroutine with a copy of args, 16-byte aligned, which lives as long as fn runs. */
+GO_API void go_spawn_copy(go_fn fn, const void *args, size_t size);
+
+typedef struct go_attr {
+	size_t      size;	/* sizeof(go_attr) */
+	size_t      stack_size;	/* bytes that fn can use; 0: the default */
+	const char *name;	/* copied; NULL: none */
+} go_attr;
+#define GO_ATTR_INIT {sizeof(go_attr), 0, NULL}
+
+/* go_try_spawn with attributes, NULL for the defaults; -EINVAL for a field out of range. */
+GO_API int go_spawn_with(const go_attr *attr, go_fn fn, void *arg) GO_MUST_CHECK;
+
+/*
+ * Runs the deferred calls and ends the goroutine; go_try does not stop it.  If it is main, the
+ * others go on.  Panics on a thread that is not running a goroutine.  Go: runtime.Goexit.
+ */
+GO_API GO_NORETURN void go_exit(void);
+
+/* Lets others run first.  Go: runtime.Gosched. */
+GO_API void go_yield(void);
+
+/* For long loops: yields if others have waited too long; otherwise costs about a nanosecond. */
+GO_API void go_checkpoint(void);
+
+/* Both block: for at least ns, until the deadline; not at all if that is past.  Go: time.Sleep. */
+GO_API void go_sleep(int64_t ns);
+GO_API void go_sleep_until(int64_t deadline);
+
+/* Monotonic time in nanoseconds, always positive; its origin means nothing. */
+GO_API int64_t go_now(void);
+
+/* The goroutine's number: go_main's is 1, none is used again.  0 if the caller is no goroutine. */
+GO_API uint64_t go_id(void);
+
+/* The caller's name in dumps and reports, formatted as by printf; long ones are cut. */
+GO_API void go_set_name(const char *fmt, ...) GO_PRINTF(1, 2);
+
+/* The caller's name, "" if it has none; good until the caller sets another. */
+GO_API const char *go_name(void);
+
+/*
+ * A variable of which each goroutine, and each other thread, has its own value.  Valid when
+ * zeroed, must live for ever.  destroy, if any, is called for a value when another replaces
+ * it and when its goroutine or thread ends.
+ */
+typedef struct go_local {
+	uintptr_t go__key;
+	void    (*destroy)(void *);
+} go_local;
+#define GO_LOCAL_INIT(destroy) {0, (destroy)}
+
+/* The caller's value, NULL before the first go_local_set. */
+GO_API void *go_local_get(const go_local *key);
+GO_API void  go_local_set(go_local *key, void *value);
+
+/*
+ * Pins the goroutine to its thread, and the thread to it, until as many unlocks; a surplus
+ * unlock does nothing.  For libraries with thread-local state.  Go: runtime.LockOSThread.
+ */
+GO_API void go_lock_thread(void);
+GO_API void go_unlock_thread(void);
+
+/*
+ * Around code that may keep its thread waiting where goro cannot see it (getaddrinfo, flock, a
+ * slow disk): others get their turn at once instead of when the monitor notices.  Nothing in
+ * between may block in goro.  They do not nest.  go_block_end blocks until it is this
+ * goroutine's turn.
+ */
+GO_API void go_block_begin(void);
+GO_API void go_block_end(void);
+
+/*
+ * go_block_begin, fn(arg), go_block_end, and fn's result.  fn runs on the thread's own stack, so
+ * it may need any depth; a call in it that would block in goro panics.
+ */
+GO_API void *go_blocking(void *(*fn)(void *), void *arg);
+
+/*
+ * GO_TASK(f, T1, T2); after a declaration of void f(T1, T2) lets GO(f, a, b) start it in a
+ * goroutine.  a and b are checked and converted as in a call, then copied to the new stack:
+ * nothing to allocate, free or keep alive.  A task that starts itself has its prototype,
+ * GO_TASK and body in this order.  Up to six parameters, 512 bytes in all.  Go: spec, Go
+ * statements.
+ */
+#define GO(...) GO__CAT(GO__GO, GO__MANY(__VA_ARGS__))(__VA_ARGS__)
+#define GO_TASK(...) GO__CAT(GO__TASK, GO__MANY(__VA_ARGS__))(__VA_ARGS__)
+
+/* --- Untyped channels ------------------------------------------------------------------ */
+/*
+ * What the typed channels further down are made of, and what to call from other languages.
+ * Elements are copied as bytes.  Channels are counted: whoever outlives the creator has its
+ * own reference, and gives it back when it has returned from its last call.  A NULL channel is
+ * Go's nil channel: sending and receiving wait for ever.  Go: spec, Channel types.
+ */
+
+typedef struct go_ch go_ch;
+
+/*
+ * A channel with one reference and room for cap elements; 0: sender and receiver meet.  Panics
+ * if they cannot fit into memory.  Go: make.
+ */
+GO_API go_ch *go_chan_make(size_t elem_size, size_t cap);
+
+/* One more reference; returns c.  NULL is allowed. */
+GO_API go_ch *go_chan_ref(go_ch *c);
+
+/* One less; the last one frees it, and panics if somebody is waiting on it.  NULL is allowed. */
+GO_API void go_chan_unref(go_ch *c);
+
+/*
+ * Blocks until *elem is received or has room.  Panics if c is closed, be it while waiting.  Go:
+ * spec, Send statements.
+ */
+GO_API void go_chan_send(go_ch *c, const void *elem);
+
+/*
+ * Blocks until there is an element and moves it to *elem, or drops it if elem is NULL.  false:
+ * closed and drained, *elem is zeroed.  Go: spec, Receive operator.
+ */
+GO_API bool go_chan_recv(go_ch *c, void *elem);
+
+/*
+ * Both block until the deadline at most.  0, -ETIMEDOUT, or -EPIPE if closed, for receivers and
+ * drained; on failure *elem is not touched.
+ */
+GO_API int go_chan_send_until(go_ch *c, const void *elem, int64_t deadline) GO_MUST_CHECK;
+GO_API int go_chan_recv_until(go_ch *c, void *elem, int64_t deadline) GO_MUST_CHECK;
+
+/* Ends it: receivers get what is buffered, then false.  Panics if NULL or closed.  Go: close. */
+GO_API void go_chan_close(go_ch *c);
+
+/* Elements in the buffer at some moment of the call, and its size; 0 for NULL.  Go: len, cap. */
+GO_API size_t go_chan_len(const go_ch *c);
+GO_API size_t go_chan_cap(const go_ch *c);
+
+enum {
+	GO_OP_RECV    = 1,
+	GO_OP_SEND    = 2,
+	GO_OP_DEFAULT = 3,
+	GO_OP_AFTER   = 4,
+	GO_OP_UNTIL   = 5
+};
+
+typedef struct go_case {
+	go_ch  *chan;		/* RECV, SEND; NULL: never ready */
+	void   *elem;		/* RECV: may be NULL; SEND */
+	bool   *ok;		/* RECV: may be NULL; set to false if found closed and drained */
+	int64_t arg;		/* AFTER: duration; UNTIL: deadline */
+	int32_t op;		/* GO_OP_* */
+	int32_t reserved;	/* 0 */
+} go_case;
+
+/*
+ * Blocks until one of n cases can go on, does that one and returns its index; among several it
+ * chooses at random, evenly.  Past the deadline: -ETIMEDOUT.  GO_OP_AFTER, GO_OP_UNTIL and
+ * GO_OP_DEFAULT are chosen only when no channel is ready.  Panics if it chooses to send on a
+ * closed channel.  The array is not changed; no case and no deadline wait for ever.  Go: spec,
+ * Select statements.
+ */
+GO_API int go_selectv(go_case *cases, int n, int64_t deadline);
+
+/* --- Mutex, WaitGroup, Once ------------------------------------------------------------ */
+/*
+ * Plain words: valid when zeroed, nothing to destroy, waiters are kept elsewhere.  They must
+ * not be moved or copied while in use, and work between goroutines and threads alike.
+ */
+
+typedef struct go_mutex     { uint32_t go__w[2]; } go_mutex;
+typedef struct go_waitgroup { uint64_t go__w[2]; } go_waitgroup;
+typedef struct go_once      { uint32_t go__w[4]; } go_once;
+#define GO_MUTEX_INIT     {{0, 0}}
+#define GO_WAITGROUP_INIT {{0, 0}}
+#define GO_ONCE_INIT      {{0, 0, 0, 0}}
+
+/* Blocks until it is the caller's.  Not recursive; who waits is not starved.  Go: sync.Mutex. */
+GO_API void go_mutex_lock(go_mutex *m);
+
+/* true if it is the caller's now. */
+GO_API bool go_mutex_trylock(go_mutex *m) GO_MUST_CHECK;
+
+/* Blocks until the deadline at most: 0 or -ETIMEDOUT. */
+GO_API int go_mutex_lock_until(go_mutex *m, int64_t deadline) GO_MUST_CHECK;
+
+/* Any goroutine may unlock, not only the one that locked.  Fatal if it is not locked. */
+GO_API void go_mutex_unlock(go_mutex *m);
+
+/*
+ * Adds delta to the number of things to be done; call it before they are started.  Panics if the
+ * number goes below 0.  Go: sync.WaitGroup.
+ */
+GO_API void go_wg_add(go_waitgroup *wg, int delta);
+
+/* go_wg_add(wg, -1).  *wg may be freed as soon as go_wg_wait has returned. */
+GO_API void go_wg_done(go_waitgroup *wg);
+
+/* Both block until nothing is left to be done; the second until the deadline: 0 or -ETIMEDOUT. */
+GO_API void go_wg_wait(go_waitgroup *wg);
+GO_API int  go_wg_wait_until(go_waitgroup *wg, int64_t deadline) GO_MUST_CHECK;
+
+/* go_wg_add(wg, 1), go_spawn or go_spawn_copy, and go_wg_done at fn's end.  Go: WaitGroup.Go. */
+GO_API void go_wg_spawn(go_waitgroup *wg, go_fn fn, void *arg);
+GO_API void go_wg_spawn_copy(go_waitgroup *wg, go_fn fn, const void *args, size_t size);
+
+/* GO_WG(wg, f, a, b): the same for a GO_TASK. */
+#define GO_WG(wg, ...) GO__CAT(GO__WG, GO__MANY(__VA_ARGS__))(wg, __VA_ARGS__)
+
+/*
+ * Calls fn(arg) unless some call on *o has before.  Blocks until that one has returned, so fn
+ * must not use *o.  An fn that panics has run.  Go: sync.Once.
+ */
+GO_API void go_once_do(go_once *o, go_fn fn, void *arg);
+
+/* *slot = fn(arg), the first time; returns *slot.  Blocks as go_once_do.  Go: sync.OnceValue. */
+GO_API void *go_once_value(go_once *o, void **slot, void *(*fn)(void *), void *arg);
+
+/* --- Timers ---------------------------------------------------------------------------- */
+/*
+ * For a mere time limit use an _until function or GO_AFTER, which need no object.  A timer's
+ * channel carries int64_t, the go_now() of the event; it belongs to the timer and lives as long.
+ */
+
+typedef struct go_timer go_timer;
+
+/* Sends once, after ns; at once if ns <= 0.  Go: time.NewTimer. */
+GO_API go_timer *go_timer_new(int64_t ns);
+
+/* Sends every ns; a slow receiver misses ticks.  Panics if ns <= 0.  Go: time.NewTicker. */
+GO_API go_timer *go_ticker_new(int64_t ns);
+
+/* Starts fn(arg) in a goroutine after ns.  Go: time.AfterFunc. */
+GO_API go_timer *go_after_func(int64_t ns, go_fn fn, void *arg);
+
+/* Its channel; NULL for one of go_after_func.  go_timer_c(t) is the typed form. */
+GO_API go_ch *go_timer_chan(go_timer *t);
+
+/*
+ * Stops it; nothing sent before is received afterwards.  true if it was active: it had not fired,
+ * or its value had not been received.  Go 1.23: Timer.Stop.
+ */
+GO_API bool go_timer_stop(go_timer *t);
+
+/*
+ * go_timer_stop and its result, and starts the timer again with ns, a ticker's new period.
+ * Panics for a ticker if ns <= 0.  Go 1.23: Timer.Reset.
+ */
+GO_API bool go_timer_reset(go_timer *t, int64_t ns);
+
+/* Stops and frees it; the timer's own function may do so.  NULL is allowed. */
+GO_API void go_timer_free(go_timer *t);
+
+/* --- Defer and panic ------------------------------------------------------------------- */
+/*
+ * go_defer(fn, arg) calls fn(arg) when the enclosing block is left, in reverse order, by its
+ * end, return, break or goto, by a panic or go_exit, or by a C++ exception; not by longjmp.
+ * Both are evaluated now.  Deferred calls may block.  Go: spec, Defer statements, where the
+ * enclosing function counts instead.
+ */
+#define go_defer(fn, arg)   GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
+#define go_defer_unlock(m)  go_defer(go__unlock, GO__PTR(go_mutex, m))
+#define go_defer_done(wg)   go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
+
+/*
+ * Runs the goroutine's deferred calls, innermost first, up to the nearest go_try.  Without one
+ * it prints "panic: " and the formatted text, the goroutine and its stack, and ends the process
+ * as said on top.  C++ destructors between here and there are not run.  Go: panic.
+ */
+GO_API GO_NORETURN void go_panic(const char *fmt, ...) GO_PRINTF(1, 2);
+
+typedef struct go_panic_info {
+	size_t      size;	/* sizeof(go_panic_info), set by the caller */
+	const char *message;	/* good until the next panic caught in this goroutine */
+	uint64_t    id;		/* the goroutine's */
+	void       *pc[16];	/* where: return addresses, innermost first */
+	int         depth;	/* how many of them */
+} go_panic_info;
+#define GO_PANIC_INFO_INIT {sizeof(go_panic_info), NULL, 0, {NULL}, 0}
+
+/*
+ * Calls fn(arg).  true if that returned; false if it panicked, as *info then says unless info is
+ * NULL.  Nests.  Blocks if fn does.  Go: recover.
+ */
+GO_API bool go_try(go_fn fn, void *arg, go_panic_info *info);
+
+typedef struct go_deferred {
+	go_fn fn;
+	void *arg;
+	struct go_deferred *go__prev;
+} go_deferred;
+GO_API go_deferred *go__defer_push(go_deferred *d);	/* *d is the caller's next; returns d */
+GO_API void         go__defer_pop(go_deferred *d);	/* takes it off and calls it */
+GO_API void         go__unlock(void *mutex);
+GO_API void         go__wg_done(void *wg);
+#define GO__DEFER(d, f, a)									\
+	go_deferred d __attribute__((__cleanup__(go__defer_pop))) = {(f), (a), NULL},		\
+		*GO__CAT(go__at_, d) __attribute__((__unused__)) = go__defer_push(&d)
+
+/* --- Diagnostics ----------------------------------------------------------------------- */
+
+typedef struct go_stats {
+	size_t   size;			/* sizeof(go_stats), set by the caller */
+	uint64_t goroutines;		/* alive */
+	uint64_t created;		/* started so far */
+	uint64_t threads;		/* threads of the runtime's */
+	uint64_t parked_threads;	/* those of them that sleep */
+	uint64_t steals;		/* times that a thread took work from another's queue */
+	uint64_t parks;			/* times that a goroutine waited */
+	uint64_t handoffs;		/* times that a stuck thread's turn was given to another */
+	uint64_t stack_bytes;		/* memory in use for stacks, cached ones included */
+	uint64_t timers;		/* sleepers, timers and time limits pending */
+} go_stats;
+#define GO_STATS_INIT {sizeof(go_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0}
+
+/*
+ * Fills in s->size bytes, 0 for what the library does not know; the numbers are of about the same
+ * moment.  0, or -EINVAL for a size that cannot be.
+ */
+GO_API int go_stats_read(go_stats *s);
+
+/*
+ * Writes one paragraph per goroutine to fd: number, name, state, what it waits for and since
+ * when, who started it, its stack.  May wait for fd as write does.
+ */
+GO_API void go_dump(int fd);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+/* --- Typed channels -------------------------------------------------------------------- */
+/*
+ * go_chan(T) is a handle to a channel of T; go_sender(T) and go_receiver(T) are handles to the
+ * same that can only send and close, or only receive.  A handle is one word, NULL being the nil
+ * channel; element type and direction are checked by the compiler and cost nothing at run time.
+ * Handles need no declaration per type and may be members, parameters, elements of channels.  T
+ * is any type that can be copied as bytes, but no array or function.
+ *
+ *   go_make(T, cap)            go_chan(T) with room for cap        go_chan_make
+ *   go_send(c, v)              v is converted to T                 go_chan_send
+ *   go_recv(c, p)              bool; p: T *, NULL to drop          go_chan_recv
+ *   go_trysend(c, v)           bool: could be done at once?        go_chan_send_until
+ *   go_tryrecv(c, p)           bool: could be done at once?        go_chan_recv_until
+ *   go_send_until(c, v, t)     0, -ETIMEDOUT, -EPIPE               go_chan_send_until
+ *   go_recv_until(c, p, t)     0, -ETIMEDOUT, -EPIPE               go_chan_recv_until
+ *   go_close(c)                                                    go_chan_close
+ *   go_len(c), go_cap(c)                                           go_chan_len, go_chan_cap
+ *   go_ref(c), go_unref(c)     go_ref: the same handle             go_chan_ref, go_chan_unref
+ *   go_send_only(c)            the same channel as go_sender(T)
+ *   go_recv_only(c)            the same channel as go_receiver(T)
+ *   go_range(v, c) statement   for each v of type T until c is closed and drained; break and
+ *                              continue as in any loop
+ *   go_timer_c(t)              go_receiver(int64_t)                go_timer_chan
+ *
+ * Select takes its cases in order of index, and is made for switch:
+ *
+ *   switch (go_select(GO_RECV(a, &x), GO_SEND(b, y), GO_AFTER(GO_SECOND))) {
+ *   case 0: ...
+ *
+ *   go_select(cases...)             blocks until a case can go on: its index     go_selectv
+ *   go_select_until(t, cases...)    -ETIMEDOUT past the deadline t
+ *   go_tryselect(cases...)          -ETIMEDOUT if none can go on now
+ *   GO_RECV(c, p)                   receives to *p; p may be NULL
+ *   GO_RECV_OK(c, p, ok)            and *ok: false if c was closed and drained
+ *   GO_SEND(c, v)                   sends v, converted to T
+ *   GO_DEFAULT                      chosen when no other can go on
+ *   GO_AFTER(ns), GO_UNTIL(t)       chosen after a duration, at a deadline.  Go: time.After
+ *
+ * Every argument is evaluated once.  A value may be a compound literal with commas in it.  In
+ * C a case is a go_case whose value lives as long as the enclosing block; in C++ a GO_SEND must
+ * be named to outlive the select that it stands in.
+ */
+
+#define GO__CAT_(a, b) a##b
+#define GO__CAT(a, b)  GO__CAT_(a, b)
+#define GO__PICK(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14, _15, _16, x, ...) x
+/* How many arguments, 1 to 16; and whether there is more than one: 0 or 1. */
+#define GO__NARG(...)										\
+	GO__PICK(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define GO__MANY(...)										\
+	GO__PICK(__VA_ARGS__, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0)
+
+/* Two loops, so that the channel is evaluated once; the outer one goes round once, break or not. */
+struct go__range {
+	go_ch *go__chan;
+	bool   go__more;
+};
+#define GO__RANGE(r, c, T, v)									\
+	for (struct go__range r = {c, true}; r.go__more; r.go__more = false)			\
+		for (T v; go_chan_recv(r.go__chan, &v);)
+
+#ifndef __cplusplus
+/*
+ * The C handle is a pointer that is never followed, to a type that holds what we want to know:
+ * an array, whose length is the direction, of functions that return T.  Operands are examined
+ * inside __typeof__, which neither evaluates them nor warns that it does not.
+ */
+
+#define go_chan(T)     __typeof__(__typeof__(T) (*(*)[3])(void))
+#define go_receiver(T) __typeof__(__typeof__(T) (*(*)[1])(void))
+#define go_sender(T)   __typeof__(__typeof__(T) (*(*)[2])(void))
+
+#define GO__ELEM(c)  __typeof__((**(c))())
+#define GO__DIR(c)   (sizeof(__typeof__(*(c))) / sizeof(GO__ELEM(c) *))
+#define GO__NEED(c, dir, msg)									\
+	((void)sizeof(struct { _Static_assert(GO__DIR(c) & (dir), msg); char go__x; }),		\
+	 (go_ch *)(c))
+#define GO__RX(c)    GO__NEED(c, 1, "this channel handle cannot receive")
+#define GO__TX(c)    GO__NEED(c, 2, "this channel handle cannot send")
+#define GO__ANY(c)   GO__NEED(c, 3, "not a channel handle")
+/*
+ * The value as a T in memory.  The assignment is only checked: the initializer after it would
+ * take a scalar for a struct.
+ */
+#define GO__IN(c, ...)										\
+	((void)sizeof(__typeof__(*(GO__ELEM(c) *)0 = (__VA_ARGS__))), (GO__ELEM(c)[1]){__VA_ARGS__})
+#define GO__PTR(T, p) (*(T *[1]){p})	/* p, checked to be a T * or NULL */
+#define GO__OUT(c, p) GO__PTR(GO__ELEM(c), p)
+
+#define go_make(T, cap)       ((go_chan(T))go_chan_make(sizeof(T), (cap)))
+#define go_send(c, ...)       go_chan_send(GO__TX(c), GO__IN(c, __VA_ARGS__))
+#define go_recv(c, p)         go_chan_recv(GO__RX(c), GO__OUT(c, p))
+#define go_trysend(c, ...)    (GO__SEND_UNTIL(c, GO_NOWAIT, __VA_ARGS__) == 0)
+#define go_tryrecv(c, p)      (go_recv_until(c, p, GO_NOWAIT) == 0)
+#define go_send_until(c, ...) GO__CAT(GO__UNTIL, GO__NARG(__VA_ARGS__))(c, __VA_ARGS__)
+#define go_recv_until(c, p, t) go_chan_recv_until(GO__RX(c), GO__OUT(c, p), (t))
+#define go_close(c)           go_chan_close(GO__TX(c))
+#define go_len(c)             go_chan_len(GO__ANY(c))
+#define go_cap(c)             go_chan_cap(GO__ANY(c))
+#define go_ref(c)             ((__typeof__(&*(c)))go_chan_ref(GO__ANY(c)))
+#define go_unref(c)           go_chan_unref(GO__ANY(c))
+#define go_send_only(c)       ((go_sender(GO__ELEM(c)))GO__TX(c))
+#define go_recv_only(c)       ((go_receiver(GO__ELEM(c)))GO__RX(c))
+#define go_range(v, c)        GO__RANGE(GO__CAT(go__r_, v), GO__RX(c), GO__ELEM(c), v)
+#define go_timer_c(t)         ((go_receiver(int64_t))go_timer_chan(t))
+
+/* The last argument is the deadline; what is before it belongs to one value. */
+#define GO__SEND_UNTIL(c, t, ...) go_chan_send_until(GO__TX(c), GO__IN(c, __VA_ARGS__), (t))
+#define GO__UNTIL2(c, v, t)                       GO__SEND_UNTIL(c, t, v)
+#define GO__UNTIL3(c, v, v2, t)                   GO__SEND_UNTIL(c, t, v, v2)
+#define GO__UNTIL4(c, v, v2, v3, t)               GO__SEND_UNTIL(c, t, v, v2, v3)
+#define GO__UNTIL5(c, v, v2, v3, v4, t)           GO__SEND_UNTIL(c, t, v, v2, v3, v4)
+#define GO__UNTIL6(c, v, v2, v3, v4, v5, t)       GO__SEND_UNTIL(c, t, v, v2, v3, v4, v5)
+#define GO__UNTIL7(c, v, v2, v3, v4, v5, v6, t)   GO__SEND_UNTIL(c, t, v, v2, v3, v4, v5, v6)
+
+#define GO_RECV(c, p)         ((go_case){GO__RX(c), GO__OUT(c, p), NULL, 0, GO_OP_RECV, 0})
+#define GO_RECV_OK(c, p, ok)  ((go_case){GO__RX(c), GO__OUT(c, p), (ok), 0, GO_OP_RECV, 0})
+#define GO_SEND(c, ...)       ((go_case){GO__TX(c), GO__IN(c, __VA_ARGS__), NULL, 0, GO_OP_SEND, 0})
+#define GO_DEFAULT            ((go_case){NULL, NULL, NULL, 0, GO_OP_DEFAULT, 0})
+#define GO_AFTER(ns)          ((go_case){NULL, NULL, NULL, (ns), GO_OP_AFTER, 0})
+#define GO_UNTIL(t)           ((go_case){NULL, NULL, NULL, (t), GO_OP_UNTIL, 0})
+
+#define go_select_until(t, ...)									\
+	go_selectv((go_case[]){__VA_ARGS__},							\
+		(int)(sizeof(__typeof__((go_case[]){__VA_ARGS__})) / sizeof(go_case)), (t))
+#define go_select(...)        go_select_until(GO_FOREVER, __VA_ARGS__)
+#define go_tryselect(...)     go_select_until(GO_NOWAIT, __VA_ARGS__)
+
+/* GO_TASK makes a struct for the arguments and a function that takes them out of it. */
+#define GO__FIELD1(a)                __typeof__(a) go__1;
+#define GO__FIELD2(a, b)             GO__FIELD1(a) __typeof__(b) go__2;
+#define GO__FIELD3(a, b, c)          GO__FIELD2(a, b) __typeof__(c) go__3;
+#define GO__FIELD4(a, b, c, d)       GO__FIELD3(a, b, c) __typeof__(d) go__4;
+#define GO__FIELD5(a, b, c, d, e)    GO__FIELD4(a, b, c, d) __typeof__(e) go__5;
+#define GO__FIELD6(a, b, c, d, e, f) GO__FIELD5(a, b, c, d, e) __typeof__(f) go__6;
+#define GO__ARG1 go__a->go__1
+#define GO__ARG2 GO__ARG1, go__a->go__2
+#define GO__ARG3 GO__ARG2, go__a->go__3
+#define GO__ARG4 GO__ARG3, go__a->go__4
+#define GO__ARG5 GO__ARG4, go__a->go__5
+#define GO__ARG6 GO__ARG5, go__a->go__6
+#define GO__TASK0(fn)										\
+	__attribute__((__unused__)) static void go__entry_##fn(void *go__p)			\
+	{											\
+		(void)go__p;									\
+		fn();										\
+	}											\
+	GO__SIGNATURE(fn, void)
+#define GO__TASK1(fn, ...)									\
+	GO__TASK(fn, GO__CAT(GO__FIELD, GO__NARG(__VA_ARGS__)),					\
+		GO__CAT(GO__ARG, GO__NARG(__VA_ARGS__)), __VA_ARGS__)
+#define GO__TASK(fn, fields, args, ...)								\
+	struct go__args_##fn { fields(__VA_ARGS__) };						\
+	__attribute__((__unused__)) static void go__entry_##fn(void *go__p)			\
+	{											\
+		struct go__args_##fn *go__a = (struct go__args_##fn *)go__p;			\
+		fn(args);									\
+	}											\
+	_Static_assert(sizeof(struct go__args_##fn) <= 512,					\
+		"GO_TASK(" #fn ", ...): more than 512 bytes of arguments; pass a pointer");	\
+	_Static_assert(_Alignof(struct go__args_##fn) <= 16,					\
+		"GO_TASK(" #fn ", ...): an argument wants to be aligned to more than 16 bytes");\
+	GO__SIGNATURE(fn, __VA_ARGS__)
+#define GO__SIGNATURE(fn, ...)									\
+	_Static_assert(__builtin_types_compatible_p(__typeof__(&fn), void (*)(__VA_ARGS__)),	\
+		"GO_TASK(" #fn ", ...): it is not declared as void " #fn "(" #__VA_ARGS__ ")")
+
+/* fn(args) is compiled for its checks and not run. */
+#define GO__CHECK(call)       ((void)sizeof(__typeof__(call) *))
+#define GO__COPY(fn, ...)     &(struct go__args_##fn){__VA_ARGS__}, sizeof(struct go__args_##fn)
+#define GO__GO0(fn)           (GO__CHECK(fn()), go_spawn(go__entry_##fn, NULL))
+#define GO__GO1(fn, ...)									\
+	(GO__CHECK(fn(__VA_ARGS__)), go_spawn_copy(go__entry_##fn, GO__COPY(fn, __VA_ARGS__)))
+#define GO__WG0(wg, fn)       (GO__CHECK(fn()), go_wg_spawn((wg), go__entry_##fn, NULL))
+#define GO__WG1(wg, fn, ...)									\
+	(GO__CHECK(fn(__VA_ARGS__)),								\
+	 go_wg_spawn_copy((wg), go__entry_##fn, GO__COPY(fn, __VA_ARGS__)))
+
+#else /* __cplusplus */
+/*
+ * The same over templates, and goroutines from anything that can be called.  An exception must
+ * be caught in the function that was handed to goro; leaving it terminates the program.
+ */
+
+#include <type_traits>
+#include <utility>
+
+template <class T, int Dir> struct go__handle;		/* never defined */
+template <class T> using go__chan     = go__handle<T, 3> *;
+template <class T> using go__receiver = go__handle<T, 1> *;
+template <class T> using go__sender   = go__handle<T, 2> *;
+#define go_chan(...)     go__chan<__VA_ARGS__>
+#define go_receiver(...) go__receiver<__VA_ARGS__>
+#define go_sender(...)   go__sender<__VA_ARGS__>
+
+/* T, but not deduced from there: the channel says what T is, and the value is converted. */
+template <class T> struct go__as { using type = T; };
+template <class T> using go__as_t = typename go__as<T>::type;
+
+template <class C> struct go__elem;
+template <class T, int D> struct go__elem<go__handle<T, D> *> { using type = T; };
+template <class C> using go__elem_t = typename go__elem<typename std::decay<C>::type>::type;
+
+template <class T, int D> inline go_ch *go__any(go__handle<T, D> *c)
+{
+	return reinterpret_cast<go_ch *>(c);
+}
+template <class T, int D> inline go_ch *go__rx(go__handle<T, D> *c)
+{
+	static_assert(D & 1, "this channel handle cannot receive");
+	return go__any(c);
+}
+template <class T, int D> inline go_ch *go__tx(go__handle<T, D> *c)
+{
+	static_assert(D & 2, "this channel handle cannot send");
+	return go__any(c);
+}
+template <class T> inline go__chan<T> go__make(size_t cap)
+{
+	static_assert(std::is_trivially_copyable<T>::value, "channel elements are copied as bytes");
+	return reinterpret_cast<go__chan<T>>(go_chan_make(sizeof(T), cap));
+}
+template <class T> inline T *go__ptr(T *p) { return p; }
+#define GO__PTR(T, p)  go__ptr<T>(p)
+
+#define go_make(T, cap) go__make<T>(cap)
+template <class T, int D> inline void go_send(go__handle<T, D> *c, go__as_t<T> v)
+{
+	go_chan_send(go__tx(c), &v);
+}
+template <class T, int D> inline bool go_recv(go__handle<T, D> *c, go__as_t<T> *p)
+{
+	return go_chan_recv(go__rx(c), p);
+}
+template <class T, int D> GO_MUST_CHECK
+inline int go_send_until(go__handle<T, D> *c, go__as_t<T> v, int64_t t)
+{
+	return go_chan_send_until(go__tx(c), &v, t);
+}
+template <class T, int D> GO_MUST_CHECK
+inline int go_recv_until(go__handle<T, D> *c, go__as_t<T> *p, int64_t t)
+{
+	return go_chan_recv_until(go__rx(c), p, t);
+}
+template <class T, int D> inline bool go_trysend(go__handle<T, D> *c, go__as_t<T> v)
+{
+	return go_chan_send_until(go__tx(c), &v, GO_NOWAIT) == 0;
+}
+template <class T, int D> inline bool go_tryrecv(go__handle<T, D> *c, go__as_t<T> *p)
+{
+	return go_chan_recv_until(go__rx(c), p, GO_NOWAIT) == 0;
+}
+template <class T, int D> inline void go_close(go__handle<T, D> *c) { go_chan_close(go__tx(c)); }
+template <class T, int D> inline size_t go_len(go__handle<T, D> *c)
+{
+	return go_chan_len(go__any(c));
+}
+template <class T, int D> inline size_t go_cap(go__handle<T, D> *c)
+{
+	return go_chan_cap(go__any(c));
+}
+template <class T, int D> inline void go_unref(go__handle<T, D> *c) { go_chan_unref(go__any(c)); }
+template <class T, int D> inline go__handle<T, D> *go_ref(go__handle<T, D> *c)
+{
+	return reinterpret_cast<go__handle<T, D> *>(go_chan_ref(go__any(c)));
+}
+template <class T, int D> inline go__sender<T> go_send_only(go__handle<T, D> *c)
+{
+	return reinterpret_cast<go__sender<T>>(go__tx(c));
+}
+template <class T, int D> inline go__receiver<T> go_recv_only(go__handle<T, D> *c)
+{
+	return reinterpret_cast<go__receiver<T>>(go__rx(c));
+}
+inline go__receiver<int64_t> go_timer_c(go_timer *t)
+{
+	return reinterpret_cast<go__receiver<int64_t>>(go_timer_chan(t));
+}
+#define go_range(v, c) GO__RANGE(GO__CAT(go__r_, v), go__rx(c), go__elem_t<decltype(c)>, v)
+
+/* A send case holds its value, so it becomes a go_case only where it has a name and stays. */
+template <class T> struct go__send_case {
+	go_ch *chan;
+	T      value;
+	operator go_case() & { return go_case{chan, &value, nullptr, 0, GO_OP_SEND, 0}; }
+	operator go_case() && = delete;
+};
+template <class T, int D> inline go__send_case<T> GO_SEND(go__handle<T, D> *c, go__as_t<T> v)
+{
+	return go__send_case<T>{go__tx(c), v};
+}
+template <class T, int D>
+inline go_case GO_RECV_OK(go__handle<T, D> *c, go__as_t<T> *p, bool *ok)
+{
+	return go_case{go__rx(c), p, ok, 0, GO_OP_RECV, 0};
+}
+template <class T, int D> inline go_case GO_RECV(go__handle<T, D> *c, go__as_t<T> *p)
+{
+	return GO_RECV_OK(c, p, nullptr);
+}
+inline go_case GO_AFTER(int64_t ns)
+{
+	return go_case{nullptr, nullptr, nullptr, ns, GO_OP_AFTER, 0};
+}
+inline go_case GO_UNTIL(int64_t t)
+{
+	return go_case{nullptr, nullptr, nullptr, t, GO_OP_UNTIL, 0};
+}
+#define GO_DEFAULT (go_case{nullptr, nullptr, nullptr, 0, GO_OP_DEFAULT, 0})
+
+template <class... C> inline int go_select_until(int64_t t, C &&...c)
+{
+	go_case cases[] = {c...};
+	return go_selectv(cases, sizeof...(c), t);
+}
+template <class... C> inline int go_select(C &&...c)
+{
+	return go_select_until(GO_FOREVER, c...);
+}
+template <class... C> inline int go_tryselect(C &&...c)
+{
+	return go_select_until(GO_NOWAIT, c...);
+}
+
+/*
+ * GO(f, a, b), GO_WG(&wg, f, a, b), go_spawn(f), go_wg_spawn(&wg, f): a task is a callable and
+ * its arguments, moved or copied in as by std::thread; for a plain function they are converted
+ * to its parameters before GO returns.  A small task of trivially copyable parts travels as in
+ * C; others are allocated, and deleted at their end, be it by go_exit or a panic.
+ */
+template <class... T> struct go__args;
+template <> struct go__args<> {
+	template <class F, class... A> void call(F &f, A &&...a) { f(std::forward<A>(a)...); }
+};
+template <class H, class... T> struct go__args<H, T...> {
+	H head;
+	go__args<T...> rest;
+	template <class F, class... A> void call(F &f, A &&...a)
+	{
+		rest.call(f, std::forward<A>(a)..., std::move(head));
+	}
+};
+template <class H> inline H go__convert(go__as_t<H> v) { return v; }
+inline go__args<> go__pack(go__args<> *) { return {}; }
+template <class H, class... T, class A, class... B>
+inline go__args<H, T...> go__pack(go__args<H, T...> *, A &&a, B &&...b)
+{
+	return {go__convert<H>(std::forward<A>(a)),
+		go__pack(static_cast<go__args<T...> *>(nullptr), std::forward<B>(b)...)};
+}
+
+/* What is kept of an argument A for a parameter P; a T & takes a std::ref, as with std::thread. */
+template <class P, class A> struct go__kept { using type = typename std::decay<P>::type; };
+template <class P, class A> struct go__kept<P &, A> { using type = typename std::decay<A>::type; };
+template <class P, class A> struct go__kept<const P &, A> { using type = P; };
+
+template <class F, class Args> struct go__task {
+	F    fn;
+	Args args;
+	static void end(void *p) { delete static_cast<go__task *>(p); }
+	static void copied(void *p) noexcept
+	{
+		go__task *t = static_cast<go__task *>(p);
+		t->args.call(t->fn);
+	}
+	static void owned(void *p) noexcept
+	{
+		go_defer(end, p);
+		copied(p);
+	}
+};
+
+struct go__plain {};
+inline void go__launch(go__plain, go_fn f, void *p) { go_spawn(f, p); }
+inline void go__launch(go__plain, go_fn f, void *p, size_t n) { go_spawn_copy(f, p, n); }
+inline void go__launch(go_waitgroup *wg, go_fn f, void *p) { go_wg_spawn(wg, f, p); }
+inline void go__launch(go_waitgroup *wg, go_fn f, void *p, size_t n)
+{
+	go_wg_spawn_copy(wg, f, p, n);
+}
+template <class How, class Task> inline void go__start(How how, Task &t, std::true_type)
+{
+	go__launch(how, Task::copied, &t, sizeof t);
+}
+template <class How, class Task> inline void go__start(How how, Task &t, std::false_type)
+{
+	go__launch(how, Task::owned, new Task(std::move(t)));
+}
+template <class How, class F, class Args> inline void go__start(How how, go__task<F, Args> t)
+{
+	using Task = go__task<F, Args>;
+	go__start(how, t, std::integral_constant<bool, std::is_trivially_copyable<Task>::value
+		&& sizeof(Task) <= 512 && alignof(Task) <= 16>());
+}
+template <class How, class F, class... A> inline void go__go(How how, F &&f, A &&...a)
+{
+	using Args = go__args<typename std::decay<A>::type...>;
+	go__start(how, go__task<typename std::decay<F>::type, Args>{std::forward<F>(f),
+		go__pack(static_cast<Args *>(nullptr), std::forward<A>(a)...)});
+}
+template <class How, class R, class... P, class... A>
+inline void go__go(How how, R (*f)(P...), A &&...a)
+{
+	static_assert(sizeof...(P) == sizeof...(A), "GO: wrong number of arguments");
+	using Args = go__args<typename go__kept<P, A>::type...>;
+	go__start(how, go__task<R (*)(P...), Args>{f,
+		go__pack(static_cast<Args *>(nullptr), std::forward<A>(a)...)});
+}
+template <class F> inline void go_spawn(F &&f)
+{
+	go__go(go__plain(), std::forward<F>(f));
+}
+template <class F> inline void go_wg_spawn(go_waitgroup *wg, F &&f)
+{
+	go__go(wg, std::forward<F>(f));
+}
+
+#define GO__TASK0(fn)        static_assert(sizeof(static_cast<void (*)()>(fn)) != 0, "")
+#define GO__TASK1(fn, ...)   static_assert(sizeof(static_cast<void (*)(__VA_ARGS__)>(fn)) != 0, "")
+#define GO__GO0(fn)          go__go(go__plain(), fn)
+#define GO__GO1(...)         go__go(go__plain(), __VA_ARGS__)
+#define GO__WG0(wg, fn)      go__go(wg, fn)
+#define GO__WG1(wg, ...)     go__go(wg, __VA_ARGS__)
+#endif /* __cplusplus */
+
+/* --- Short names ----------------------------------------------------------------------- */
+
+#if !defined GORO_NO_GO
+#define go(...)        GO(__VA_ARGS__)
+#endif
+#if defined GORO_SHORT_NAMES
+#define chan(T)        go_chan(T)
+#define defer(fn, arg) go_defer(fn, arg)
+#endif
+
+#endif /* GORO_H */

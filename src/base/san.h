@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * san.h - what the sanitizers and Valgrind must be told.
+ *
+ * Always compiled in: the hooks are weak symbols, so a plain libgoro serves an instrumented
+ * program (FACTS S1).  san_on is false in ordinary programs, which pay one predictable branch.
+ *
+ * The runtime itself is never instrumented with TSan.  Every synchronisation that a user may
+ * rely on is annotated instead: race_release(p) before, race_acquire(p) after, on the same
+ * address.  Switches make no edge (no_sync), or races between goroutines that ran one after
+ * the other on one thread would be hidden.
+ */
+#ifndef GORO_SAN_H
+#define GORO_SAN_H
+
+#include "base.h"
+
+extern bool san_on;		/* any of the below, but Valgrind */
+extern bool san_asan, san_tsan, san_lsan, san_valgrind;
+
+void	san_init(void);
+
+WEAK void	__sanitizer_start_switch_fiber(void **save, const void *lo, size_t size);
+WEAK void	__sanitizer_finish_switch_fiber(void *save, const void **lo, size_t *size);
+WEAK void	__asan_unpoison_memory_region(const volatile void *lo, size_t size);
+WEAK void	__lsan_register_root_region(const void *lo, size_t size);
+WEAK void	__lsan_unregister_root_region(const void *lo, size_t size);
+WEAK void	*__tsan_get_current_fiber(void);
+WEAK void	*__tsan_create_fiber(unsigned flags);
+WEAK void	__tsan_destroy_fiber(void *fiber);
+WEAK void	__tsan_switch_to_fiber(void *fiber, unsigned flags);
+WEAK void	__tsan_acquire(void *addr);
+WEAK void	__tsan_release(void *addr);
+
+#define TSAN_NO_SYNC	1u	/* __tsan_switch_to_fiber: the switch is no happens-before edge */
+
+static inline void
+race_acquire(const void *p)
+{
+	if (unlikely(san_tsan))
+		__tsan_acquire((void *)(uintptr_t)p);
+}
+
+static inline void
+race_release(const void *p)
+{
+	if (unlikely(san_tsan))
+		__tsan_release((void *)(uintptr_t)p);
+}
+
+/* A slot both sides write in turn: each sees all that the other did before. */
+static inline void
+race_both(const void *p)
+{
+	race_acquire(p);
+	race_release(p);
+}
+
+static inline void
+san_root(const void *lo, size_t size)
+{
+	if (unlikely(san_lsan))
+		__lsan_register_root_region(lo, size);
+}
+
+static inline void
+san_unroot(const void *lo, size_t size)
+{
+	if (unlikely(san_lsan))
+		__lsan_unregister_root_region(lo, size);
+}
+
+static inline void
+san_unpoison(const void *lo, size_t size)
+{
+	if (unlikely(san_asan))
+		__asan_unpoison_memory_region(lo, size);
+}
+
+uint32_t san_stack_register(const void *lo, const void *hi);	/* Valgrind: a new stack */
+void	 san_stack_deregister(uint32_t id);
+
+#endif

@@ -1,0 +1,633 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sched.c - park, ready, yield: the one way to wait, and the loop behind it.
+ *
+ * A goroutine that parks picks its successor itself, still on its own stack, and switches
+ * straight to it.  The successor, now safely elsewhere, runs the *finish* of the switch: it
+ * publishes the one that parked.  Before that nobody can make it runnable, so a saved context
+ * is never resumed half saved.  Only an M without work goes to its own context, g0, to look
+ * further, in order: timers, its P's rings, the global queue, other Ps, other Ps' timers; then
+ * it gives its P back and sleeps (idle.c).
+ *
+ * Nothing here may keep an M or a P in a variable across a switch: `m = switch_g(...)`.
+ */
+#include "sched.h"
+
+#include <sched.h>
+
+#include "../base/fatal.h"
+#include "../base/san.h"
+#include "gmem.h"
+#include "timer.h"
+
+void (*sched_entry)(void *g);
+
+enum {
+	SPIN_ROUNDS	= HARD ? 1 : 600,	/* of about 60 ns: what a wake-up costs */
+	TIMER_BATCH	= 128
+};
+
+/* --- Switching --- */
+
+static void
+tell_sanitizers(struct g *from, struct g *to, bool for_ever)
+{
+	if (san_asan)
+		__sanitizer_start_switch_fiber(for_ever ? NULL : &from->stack->asan_fake, to->stack->lo,
+					       to->stack->size);
+	if (san_tsan)
+		__tsan_switch_to_fiber(to->stack->tsan_fiber, TSAN_NO_SYNC);
+}
+
+static void
+start_fresh(struct m *m, struct g *g)
+{
+	if (g->stack == NULL && !g_give_stack(m, g, 0))
+		fatal("out of memory starting a goroutine (%d live)", go_count());
+	g_prepare(g, sched_entry);
+}
+
+static ALWAYS_INLINE void
+make_current(struct m *m, struct g *next)
+{
+	m->g = next;
+	next->m = m;
+	store_rlx(&next->state, G_RUNNING);
+}
+
+/* Runs right after a switch, on the new context: restore what is per thread, then finish. */
+struct m *
+sched_arrive(void)
+{
+	struct m *m = self();
+	struct g *g = m->g;
+	finish_fn finish = m->finish;
+
+	if (unlikely(san_asan))
+		__sanitizer_finish_switch_fiber(g->stack->asan_fake, NULL, NULL);
+	*m->errno_loc = g->err;
+	if (finish != NULL)
+		finish(m->prev, m->finish_arg);
+	return m;
+}
+
+static ALWAYS_INLINE struct m *
+switch_g(struct m *m, struct g *next, finish_fn finish, void *arg)
+{
+	struct g *g = m->g;
+	void **eh = m->eh;
+
+	m->prev = g;
+	m->finish = finish;
+	m->finish_arg = arg;
+	g->err = *m->errno_loc;
+	if (unlikely(next->sp == NULL))
+		start_fresh(m, next);
+	make_current(m, next);
+	if (unlikely(san_on))
+		tell_sanitizers(g, next, false);
+	if (unlikely(eh != NULL)) {
+		void *saved[2] = {eh[0], eh[1]};
+
+		eh[0] = eh[1] = NULL;
+		switch_to(&g->sp, next->sp);
+		m = sched_arrive();
+		m->eh[0] = saved[0];
+		m->eh[1] = saved[1];
+		return m;
+	}
+	switch_to(&g->sp, next->sp);
+	return sched_arrive();
+}
+
+/* --- Timers --- */
+
+static uint32_t
+run_timers_of(struct m *m, struct p *p, int64_t now)
+{
+	struct gqueue ready = {0};
+	struct timer *later = NULL;
+	uint32_t n = timers_due(p, now, &ready, &later, TIMER_BATCH);
+
+	if (ready.n > 0)
+		sched_ready_all(m, &ready);
+	if (later != NULL)
+		timers_finish(later);
+	return n;
+}
+
+/* Everybody's, for an M that is idle or the first to notice. */
+static uint32_t
+run_all_timers(struct m *m)
+{
+	int64_t now = os_now();
+	uint32_t n = 0;
+	int i, np = p_count();
+
+	store_rlx(&sched.now, now);
+	for (i = 0; i < np; i++)
+		n += run_timers_of(m, sched.p[i], now);
+	return n;
+}
+
+void
+sched_timer_added(struct m *m, struct p *p, int64_t when)
+{
+	/*
+	 * Our own P looks at its timers as it goes, and when it becomes idle.  Only if it has
+	 * other work meanwhile is it worth waking an idle M: decided at the next pick.
+	 */
+	if (m->p == p)
+		p->timer_new = true;
+	else
+		idle_new_timer(when);
+}
+
+/* --- Picking --- */
+
+static NOINLINE struct g *
+look_around(struct m *m, struct p *p)
+{
+	int64_t now = os_now();
+	struct g *g;
+
+	p->look = p->tick + LOOK_AROUND;
+	store_rlx(&p->kick, 0);
+	store_rlx(&sched.now, now);
+	if (unlikely(p->retired))
+		return &m->g0;
+	if (timers_first(p) <= now)
+		run_timers_of(m, p, now);
+	g = runq_global(p);
+	if (g == NULL)
+		g = ring_pop_oldest(&p->fresh, true);
+	return g;
+}
+
+/*
+ * Who runs next on our P: a goroutine; g0 when only it can go on; NULL when nobody waits.
+ */
+static struct g *
+pick(struct m *m)
+{
+	struct p *p = m->p;
+	uint32_t tick = p->tick + 1;
+	struct g *g = NULL;
+
+	store_rlx(&p->tick, tick);
+	if (unlikely((int32_t)(tick - p->look) >= 0) || unlikely(load_rlx(&p->kick) != 0))
+		g = look_around(m, p);
+	if (g == NULL)
+		g = runq_pick(p);
+	if (g == NULL)
+		return NULL;
+	if (unlikely(p->timer_new)) {
+		p->timer_new = false;
+		idle_new_timer(timers_first(p));
+	}
+	if (unlikely(g->pins != 0)) {
+		m->pinned_next = g;
+		return &m->g0;
+	}
+	return g;
+}
+
+/* --- Parking --- */
+
+static COLD void
+cannot_park(void)
+{
+	go_panic("goro: blocking call inside go_blocking");
+}
+
+struct m *
+sched_park(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj)
+{
+	bool woken;
+
+	return sched_park_until(m, finish, arg, why, obj, OS_NEVER, &woken);
+}
+
+static struct m *
+park_foreign(struct m *m, finish_fn finish, void *arg, int64_t deadline, bool *woken)
+{
+	note_clear(&m->note);
+	add_ar(&sched.n_foreign_wait, 1);
+	finish(m->g, arg);
+	*woken = note_wait(&m->note, deadline);
+	sub_ar(&sched.n_foreign_wait, 1);
+	return m;
+}
+
+void
+sched_park_again(struct m *m)
+{
+	note_wait(&m->note, OS_NEVER);
+}
+
+struct m *
+sched_park_until(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj,
+		 int64_t deadline, bool *woken)
+{
+	struct g *g = m->g, *next;
+
+	if (unlikely(m->in_blocking))
+		cannot_park();
+	g->reason = (uint8_t)why;
+	g->wait_obj = obj;
+	g->wait_since = load_rlx(&sched.now);
+	g->trimmed = 0;
+	store_rlx(&g->state, G_WAITING);
+	*woken = true;
+	if (unlikely(g->flags & GF_FOREIGN))
+		return park_foreign(m, finish, arg, deadline, woken);
+	store_own(&m->p->n_parks, m->p->n_parks + 1);
+	next = unlikely(g->pins != 0) ? &m->g0 : pick(m);
+	return switch_g(m, next != NULL ? next : &m->g0, finish, arg);
+}
+
+/*
+ * [g-held] The monitor may be dropping unused pages of a parked stack: it sets held, runs a
+ * membarrier, and goes on if the state is still WAITING.  We set the state and look at held.
+ */
+static NOINLINE void
+wait_until_released(struct g *g)
+{
+	while (load_acq(&g->held) != 0)			/* [g-held] */
+		cpu_relax();
+}
+
+static ALWAYS_INLINE void
+make_runnable(struct g *g)
+{
+	store_rlx(&g->state, G_RUNNABLE);
+	if (unlikely(sched.base_alert & ALERT_FENCE))
+		fence_sc();				/* [g-held] */
+	compiler_barrier();
+	if (unlikely(load_rlx(&g->held) != 0))
+		wait_until_released(g);
+}
+
+void
+sched_ready(struct m *m, struct g *g)
+{
+	struct p *p = m->p;
+
+	if (unlikely(g->flags & GF_FOREIGN)) {
+		store_rlx(&g->state, G_RUNNING);
+		note_wake(&g->m->note);
+		return;
+	}
+	make_runnable(g);
+	if (unlikely(p == NULL)) {
+		runq_put_global(g);
+		idle_wake();
+		return;
+	}
+	runq_next(p, g);
+	if (runq_has_work(p))
+		idle_wake();
+}
+
+void
+sched_ready_all(struct m *m, struct gqueue *q)
+{
+	uint32_t n = 0;
+	struct g *g;
+
+	while ((g = gqueue_pop(q)) != NULL) {
+		if (g->flags & GF_FOREIGN) {
+			sched_ready(m, g);
+			continue;
+		}
+		make_runnable(g);
+		if (m->p != NULL)
+			runq_yielded(m->p, g);
+		else
+			runq_put_global(g);
+		n++;
+	}
+	if (n > 0)
+		idle_wake();
+}
+
+void
+sched_spawned(struct m *m, struct g *g)
+{
+	store_rlx(&g->state, G_RUNNABLE);
+	if (unlikely(m->p == NULL))
+		runq_put_global(g);
+	else
+		runq_spawned(m->p, g);
+	idle_wake();
+}
+
+/* --- Yielding --- */
+
+static void
+finish_yield(struct g *g, void *arg)
+{
+	struct m *m = self();
+
+	(void)arg;
+	store_rlx(&g->state, G_RUNNABLE);
+	if (m->p != NULL && !m->p->retired && g->pins == 0)
+		runq_yielded(m->p, g);
+	else
+		runq_put_global(g);
+	idle_wake();
+}
+
+struct m *
+sched_yield_now(struct m *m)
+{
+	struct g *next;
+
+	if (unlikely((m->g->flags & GF_FOREIGN) || m->p == NULL)) {
+		leave(m);
+		sched_yield();
+		return enter();
+	}
+	next = pick(m);
+	if (next == NULL)
+		return m;
+	if (unlikely(m->g->pins != 0) && next != &m->g0) {
+		runq_next(m->p, next);	/* we cannot switch to it: our thread is ours alone */
+		next = &m->g0;
+	}
+	return switch_g(m, next, finish_yield, NULL);
+}
+
+static void
+finish_regain(struct g *g, void *arg)
+{
+	(void)arg;
+	store_rlx(&g->state, G_RUNNABLE);
+	runq_put_global(g);
+	idle_wake();
+}
+
+struct m *
+sched_regain(struct m *m)
+{
+	return switch_g(m, &m->g0, finish_regain, NULL);
+}
+
+/* --- The end --- */
+
+void
+sched_drop(struct m *m, finish_fn finish)
+{
+	struct g *g = m->g, *next;
+
+	if (unlikely(g->pins != 0)) {
+		m->pinned = NULL;
+		m->doomed = !m->is_main;	/* whatever it did to its thread ends with it */
+		next = NULL;
+	} else {
+		next = pick(m);
+	}
+	if (next == NULL)
+		next = &m->g0;
+	m->prev = g;
+	m->finish = finish;
+	m->finish_arg = NULL;
+	if (next->sp == NULL)
+		start_fresh(m, next);
+	make_current(m, next);
+	if (unlikely(m->eh != NULL))
+		m->eh[0] = m->eh[1] = NULL;
+	if (unlikely(san_on))
+		tell_sanitizers(g, next, true);
+	switch_last(next->sp);
+}
+
+struct g *
+sched_succeed(struct m *m)
+{
+	struct g *g = m->g, *next;
+	struct p *p = m->p;
+
+	if (unlikely(san_on) || g->pins != 0 || p->next != NULL || (int32_t)(p->tick + 1 - p->look) >= 0 ||
+	    load_rlx(&p->kick) != 0 || (p->tick + 1) % AGING == 0)
+		return NULL;
+	next = ring_pop_newest(&p->fresh);
+	if (next == NULL)
+		return NULL;
+	store_rlx(&p->tick, p->tick + 1);
+	if (next->stack != NULL || next->class != g->class || (g->flags & GF_ON_STACK)) {
+		runq_next(p, next);
+		return NULL;
+	}
+	g_inherit_stack(g, next);
+	g_free(m, g);
+	make_current(m, next);
+	*m->errno_loc = 0;
+	return next;
+}
+
+/* --- An M's own context --- */
+
+static struct g *
+steal_from_others(struct m *m)
+{
+	int n = p_count(), i, at = (int)rand_below(&m->rand, (uint32_t)n);
+
+	for (i = 0; i < n; i++, at = at + 1 == n ? 0 : at + 1) {
+		struct p *from = sched.p[at];
+		struct g *g;
+
+		if (from != m->p && (g = runq_steal(m->p, from)) != NULL)
+			return g;
+	}
+	return NULL;
+}
+
+/* At most one M searches at a time; the others go to sleep. */
+static bool
+may_search(struct m *m)
+{
+	uint32_t none = 0;
+
+	if (m->spinning)
+		return true;
+	if (!cas_sc(&sched.spinning, &none, 1))			/* [idle] */
+		return false;
+	m->spinning = true;
+	return true;
+}
+
+/*
+ * Look for a while: what a sleep and its wake-up would cost.  Somebody must be running who
+ * could make work, and there must be a CPU to look on.
+ */
+static struct g *
+search(struct m *m)
+{
+	struct g *g = steal_from_others(m);
+	int64_t first = timers_earliest();
+	int i;
+
+	if (g != NULL || !sched.spin)
+		return g;
+	for (i = 0; i < SPIN_ROUNDS; i++) {
+		if ((int)load_rlx(&sched.n_idle_p) + 1 >= load_rlx(&sched.procs))
+			break;
+		cpu_relax();
+		cpu_relax();
+		if (idle_any_work()) {
+			if ((g = runq_global(m->p)) != NULL || (g = steal_from_others(m)) != NULL)
+				return g;
+		}
+		if (i % 64 == 63 && first != OS_NEVER && os_now() >= first)
+			break;
+	}
+	return NULL;
+}
+
+static struct g *
+local_work(struct m *m)
+{
+	struct p *p = m->p;
+	struct g *g;
+
+	if (p->retired)
+		return NULL;
+	store_rlx(&p->tick, p->tick + 1);
+	g = p->tick % LOOK_AROUND == 0 ? runq_global(p) : NULL;
+	if (g == NULL)
+		g = runq_pick(p);
+	if (g == NULL)
+		g = runq_global(p);
+	return g;
+}
+
+/* Give our P back; true: work came up meanwhile and we have one again. */
+static bool
+release_p(struct m *m)
+{
+	struct p *p = m->p;
+
+	m->p = NULL;
+	if (p->retired) {
+		runq_flush(p);
+		gmem_flush(p);
+	}
+	idle_put_p(p);
+	if (m->spinning)
+		idle_stop_spinning(m);
+	os_membarrier();					/* [idle] */
+	return (idle_any_work() || timers_earliest() <= os_now()) && idle_take_p(m) != NULL;
+}
+
+/* We found something to run: if we were the searcher, somebody else should take over. */
+static void
+stop_searching(struct m *m)
+{
+	if (!m->spinning)
+		return;
+	idle_stop_spinning(m);
+	idle_wake();
+}
+
+/* All Ps are busy: tell those with timers due to look at them at their next pick. */
+static void
+kick_late(void)
+{
+	int64_t now = os_now();
+	int i, n = p_count();
+
+	for (i = 0; i < n; i++)
+		if (timers_first(sched.p[i]) <= now)
+			store_rlx(&sched.p[i]->kick, 1);
+}
+
+static void
+get_p(struct m *m)
+{
+	while (m->p == NULL && idle_take_p(m) == NULL) {
+		if (m->spinning)
+			idle_stop_spinning(m);
+		kick_late();
+		idle_sleep(m, OS_NEVER);
+	}
+}
+
+/* An M looking for a goroutine until it finds one. */
+static struct g *
+find_work(struct m *m)
+{
+	struct g *g;
+
+	for (;;) {
+		get_p(m);
+		if (timers_earliest() <= os_now())
+			run_all_timers(m);
+		if ((g = local_work(m)) != NULL)
+			break;
+		if (!m->p->retired && may_search(m) && (g = search(m)) != NULL)
+			break;
+		if (!m->p->retired && timers_earliest() <= os_now())
+			continue;
+		if (!release_p(m))
+			idle_sleep(m, timers_earliest());
+	}
+	stop_searching(m);
+	return g;
+}
+
+/* Our goroutine is pinned to us and parked or queued: give the P away, wait to be named. */
+static struct g *
+wait_for_pinned(struct m *m)
+{
+	struct p *p = m->p;
+
+	m->p = NULL;
+	if (p != NULL)
+		idle_handoff(p);
+	idle_sleep_pinned(m);
+	return m->pinned;
+}
+
+static void
+leave_for_good(struct m *m)
+{
+	struct p *p = m->p;
+
+	m->p = NULL;
+	if (p != NULL)
+		idle_handoff(p);
+	idle_thread_ends(m);
+}
+
+void
+sched_loop(struct m *m)
+{
+	struct g *g;
+
+	for (;;) {
+		if (unlikely(m->doomed)) {
+			leave_for_good(m);
+			return;
+		}
+		if (m->pinned_next != NULL) {
+			struct p *p = m->p;
+
+			g = m->pinned_next;
+			m->pinned_next = NULL;
+			m->p = NULL;
+			idle_run_pinned(g, p);
+			continue;
+		}
+		if (m->pinned != NULL) {
+			g = wait_for_pinned(m);
+		} else {
+			g = find_work(m);
+			if (g->pins != 0) {
+				m->pinned_next = g;
+				continue;
+			}
+		}
+		m = switch_g(m, g, NULL, NULL);
+	}
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mutex.c - go_mutex.
+ *
+ * One word of state, waiters in the address table (wait.c).
+ *
+ *   LOCKED   somebody holds it.
+ *   PARKED   somebody waits in the table; changed with the bucket locked.
+ *   WOKEN    one waiter has been woken and has not yet run: no need to wake another.
+ *
+ * Unlocking lets whoever comes first have the mutex, which is mostly somebody already running:
+ * that is what makes it fast.  But a waiter that has waited for STARVED gets it handed over
+ * directly, past the newcomers (Go's two modes; the eventual fairness of WebKit's locks).
+ *
+ * The second word is not used.
+ */
+#include "../base/fatal.h"
+#include "../base/san.h"
+#include "wait.h"
+
+enum { LOCKED = 1, PARKED = 2, WOKEN = 4 };
+enum { SPINS = HARD ? 0 : 4, SPIN_PAUSES = 30 };
+static const int64_t STARVED = 1000000;		/* 1 ms, as Go's */
+
+/* Worth it only if the holder can be running meanwhile and nobody waits yet. */
+static bool
+spin(uint32_t *state)
+{
+	int i, k;
+
+	if (!sched.spin || load_rlx(&sched.procs) == 1)
+		return false;
+	for (i = 0; i < SPINS; i++) {
+		uint32_t s = load_rlx(state);
+
+		if ((s & LOCKED) == 0)
+			return true;
+		if (s & PARKED)
+			return false;
+		for (k = 0; k < SPIN_PAUSES; k++)
+			cpu_relax();
+	}
+	return false;
+}
+
+/* Returns whether the mutex was taken meanwhile; else w is queued and the bucket locked. */
+static struct bucket *
+queue_or_take(uint32_t *state, struct addr_waiter *w, bool woken, bool *taken)
+{
+	struct bucket *b = addr_lock(state);
+	uint32_t s = load_rlx(state), next;
+
+	*taken = false;
+	do {
+		if (s & LOCKED)
+			next = (s | PARKED) & ~(uint32_t)(woken ? WOKEN : 0);
+		else
+			next = (s | LOCKED) & ~(uint32_t)(woken ? WOKEN : 0);
+	} while (!cas_acq(state, &s, next));		/* [mutex] */
+	if ((s & LOCKED) == 0) {
+		*taken = true;
+		unlock(&b->lock);
+		return NULL;
+	}
+	addr_enqueue(b, w, woken);
+	return b;
+}
+
+/* The deadline won: nobody will wake us.  If we were the last, nobody waits. */
+static void
+give_up(uint32_t *state, struct addr_waiter *w)
+{
+	struct bucket *b = addr_lock(state);
+
+	addr_remove(w);
+	if (addr_first(b, state) == NULL)
+		and_ar(state, ~(uint32_t)PARKED);	/* [mutex] under the bucket's lock */
+	unlock(&b->lock);
+}
+
+static NOINLINE int
+lock_slow_until(uint32_t *state, int64_t deadline)
+{
+	struct addr_waiter w = {.addr = state, .since = 0};
+	struct wait wait = {.deadline = deadline};
+	bool woken = false, taken;
+	struct m *m;
+
+	if (spin(state)) {
+		uint32_t s = 0;
+
+		if (cas_acq(state, &s, LOCKED))		/* [mutex] */
+			return 0;
+	}
+	m = enter();
+	for (;;) {
+		struct bucket *b;
+
+		wait.won = WON_NOBODY;
+		w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+		if (w.since == 0)
+			w.since = os_now();
+		b = queue_or_take(state, &w, woken, &taken);
+		if (taken)
+			break;
+		m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_MUTEX, state);
+		if (wait.won == WON_DEADLINE) {
+			give_up(state, &w);
+			leave(m);
+			return -ETIMEDOUT;
+		}
+		if (w.w.ok)
+			break;		/* handed over */
+		woken = true;
+	}
+	leave(m);
+	return 0;
+}
+
+static NOINLINE void
+unlock_slow(uint32_t *state)
+{
+	struct addr_waiter *w;
+	struct g *g = NULL;
+	struct bucket *b;
+	struct m *m;
+	bool more;
+	uint32_t s = load_rlx(state);
+
+	if ((s & LOCKED) == 0)
+		fatal("sync: unlock of unlocked mutex");
+	/* Somebody is awake already and will look for himself. */
+	while ((s & WOKEN) || (s & PARKED) == 0)
+		if (cas_rel(state, &s, s & ~(uint32_t)LOCKED))		/* [mutex] */
+			return;
+		else if ((s & LOCKED) == 0)
+			fatal("sync: unlock of unlocked mutex");
+	m = enter();
+	b = addr_lock(state);
+	w = addr_take(b, state, &more);
+	if (w != NULL) {
+		g = w->w.g;
+		w->w.ok = os_now() - w->since >= STARVED;
+		s = (w->w.ok ? LOCKED : WOKEN) | (more ? PARKED : 0);
+	} else {
+		s = 0;
+	}
+	store_rel(state, s);			/* [mutex] no one else changes a locked, parked state */
+	unlock(&b->lock);
+	if (g != NULL)
+		sched_ready(m, g);
+	leave(m);
+}
+
+void
+go_mutex_lock(go_mutex *m)
+{
+	uint32_t s = 0;
+
+	if (unlikely(!cas_acq(&m->go__w[0], &s, LOCKED)))	/* [mutex] */
+		lock_slow_until(&m->go__w[0], OS_NEVER);
+	race_acquire(m);
+}
+
+bool
+go_mutex_trylock(go_mutex *m)
+{
+	uint32_t s = load_rlx(&m->go__w[0]);
+
+	while ((s & LOCKED) == 0)
+		if (cas_acq(&m->go__w[0], &s, s | LOCKED)) {	/* [mutex] */
+			race_acquire(m);
+			return true;
+		}
+	return false;
+}
+
+int
+go_mutex_lock_until(go_mutex *m, int64_t deadline)
+{
+	int r;
+
+	if (go_mutex_trylock(m))
+		return 0;
+	if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
+		return -ETIMEDOUT;
+	r = lock_slow_until(&m->go__w[0], deadline);
+	if (r == 0)
+		race_acquire(m);
+	return r;
+}
+
+void
+go_mutex_unlock(go_mutex *m)
+{
+	uint32_t s = LOCKED;
+
+	race_release(m);
+	if (unlikely(!cas_rel(&m->go__w[0], &s, 0)))		/* [mutex] */
+		unlock_slow(&m->go__w[0]);
+}
+
+void
+go__unlock(void *mutex)
+{
+	go_mutex_unlock(mutex);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waitgroup.c - go_waitgroup.
+ *
+ * One word: the counter in the high half, the number of waiters in the low half, so that
+ * done() learns both at once.  Waiters are counted and queued with the bucket locked.  The
+ * done() that finds the counter at zero and waiters there wakes them all; one that finds no
+ * waiters touches nothing any more, for the object may be gone by then.
+ */
+#include <string.h>
+
+#include "../base/fatal.h"
+#include "../base/san.h"
+#include "../sched/spawn.h"
+#include "wait.h"
+
+#define ONE	(UINT64_C(1) << 32)
+
+static int32_t
+count(uint64_t s)
+{
+	return (int32_t)(s >> 32);
+}
+
+static uint32_t
+waiters(uint64_t s)
+{
+	return (uint32_t)s;
+}
+
+static NOINLINE void
+wake_all(uint64_t *state)
+{
+	struct gqueue all = {0};
+	struct addr_waiter *w;
+	struct m *m = enter();
+	struct bucket *b = addr_lock(state);
+	bool more;
+
+	store_rel(state, 0);			/* [wg] before anybody can return from wait */
+	while ((w = addr_take(b, state, &more)) != NULL)
+		gqueue_push(&all, w->w.g);
+	unlock(&b->lock);
+	if (all.n == 1)
+		sched_ready(m, gqueue_pop(&all));
+	else
+		sched_ready_all(m, &all);
+	leave(m);
+}
+
+void
+go_wg_add(go_waitgroup *wg, int delta)
+{
+	uint64_t *state = &wg->go__w[0], before, s;
+
+	if (delta < 0)
+		race_release(wg);
+	before = add_ar(state, (uint64_t)(int64_t)delta * ONE);		/* [wg] */
+	s = before + (uint64_t)(int64_t)delta * ONE;
+	if (unlikely(count(s) < 0))
+		go_panic("sync: negative WaitGroup counter");
+	if (unlikely(waiters(s) != 0)) {
+		if (delta > 0 && count(s) == delta)
+			go_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+		if (count(s) == 0)
+			wake_all(state);
+	}
+}
+
+void
+go_wg_done(go_waitgroup *wg)
+{
+	go_wg_add(wg, -1);
+}
+
+void
+go__wg_done(void *wg)
+{
+	go_wg_add(wg, -1);
+}
+
+static int
+give_up(uint64_t *state, struct addr_waiter *w)
+{
+	struct bucket *b = addr_lock(state);
+
+	/* Still queued: counted, too.  Otherwise the last done() is past us. */
+	if (w->queued) {
+		addr_remove(w);
+		sub_ar(state, 1);		/* [wg] */
+	}
+	unlock(&b->lock);
+	return -ETIMEDOUT;
+}
+
+int
+go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
+{
+	uint64_t *state = &wg->go__w[0], s = load_acq(state);		/* [wg] */
+	struct addr_waiter w = {.addr = state};
+	struct wait wait = {.deadline = deadline};
+	struct bucket *b;
+	struct m *m;
+
+	if (count(s) == 0) {
+		race_acquire(wg);
+		return 0;
+	}
+	if (deadline != OS_NEVER && deadline <= os_now())
+		return -ETIMEDOUT;
+	m = enter();
+	w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	b = addr_lock(state);
+	s = load_acq(state);						/* [wg] */
+	while (count(s) != 0 && !cas_ar(state, &s, s + 1))		/* [wg] */
+		continue;
+	if (count(s) == 0) {
+		unlock(&b->lock);
+		leave(m);
+		race_acquire(wg);
+		return 0;
+	}
+	addr_enqueue(b, &w, false);
+	m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_WAITGROUP, wg);
+	leave(m);
+	if (wait.won == WON_DEADLINE)
+		return give_up(state, &w);
+	race_acquire(wg);
+	return 0;
+}
+
+void
+go_wg_wait(go_waitgroup *wg)
+{
+	go_wg_wait_until(wg, OS_NEVER) == 0 ? (void)0 : fatal("goro: WaitGroup.Wait without deadline timed out");
+}
+
+/* --- Spawning --- */
+
+struct call {
+	go_waitgroup	*wg;
+	go_fn		fn;
+	unsigned char	args[] ALIGNED(16);
+};
+
+static void
+run_copied(void *arg)
+{
+	struct call *c = arg;
+
+	go_defer_done(c->wg);
+	c->fn(c->args);
+}
+
+struct call1 {
+	go_waitgroup	*wg;
+	go_fn		fn;
+	void		*arg;
+};
+
+static void
+run_plain(void *arg)
+{
+	struct call1 *c = arg;
+
+	go_defer_done(c->wg);
+	c->fn(c->arg);
+}
+
+void
+go_wg_spawn(go_waitgroup *wg, go_fn fn, void *arg)
+{
+	struct call1 c = {wg, fn, arg};
+
+	if (fn == NULL)
+		fatal("go of nil func value");
+	go_wg_add(wg, 1);
+	spawn_copy(run_plain, &c, sizeof(c), __builtin_return_address(0));
+}
+
+void
+go_wg_spawn_copy(go_waitgroup *wg, go_fn fn, const void *args, size_t size)
+{
+	unsigned char buf[1024] ALIGNED(16);
+	struct call *c = (struct call *)(void *)buf;
+
+	if (fn == NULL)
+		fatal("go of nil func value");
+	if (size > sizeof(buf) - sizeof(*c))
+		go_panic("go_wg_spawn_copy: %zu bytes of arguments, at most %zu", size,
+			 sizeof(buf) - sizeof(*c));
+	c->wg = wg;
+	c->fn = fn;
+	memcpy(c->args, args, size);
+	go_wg_add(wg, 1);
+	spawn_copy(run_copied, c, sizeof(*c) + size, __builtin_return_address(0));
+}

@@ -31,6 +31,7 @@
 #define add_sc(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define sub_ar(p, v)		__atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define or_rlx(p, v)		__atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define or_acq(p, v)		__atomic_fetch_or((p), (v), __ATOMIC_ACQUIRE)
 #define or_ar(p, v)		__atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define and_ar(p, v)		__atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 

@@ -5,42 +5,45 @@
 #include "lock.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include "fatal.h"
 
-enum { SPINS = 64, YIELDS = 2 };
+enum { SPINS = 64, YIELDS = 16, LONGEST_NAP = 1000000 };
+
+static bool
+try(struct lock *l)
+{
+	return load_rlx(&l->v) == 0 && xchg_acq(&l->v, 1) == 0;		/* [lock] */
+}
 
 /*
  * Spin while the holder is likely to be running: sections are tens of instructions.  On one
- * CPU, or with more threads than CPUs, the holder may be off it; give it a chance before the
- * futex, whose wake-up costs as much as a thousand sections.
+ * CPU, or with more threads than CPUs, the holder may be off it: yield to it.  If yielding
+ * does not help it may have a lower real-time priority than ours, and only sleeping does.
  */
 void
 lock_slow(struct lock *l)
 {
-	uint32_t v;
-	int i;
+	struct timespec nap = {0, 20000};
+	int saved = errno, i;
 
 	for (i = 0; i < SPINS; i++) {
-		v = 0;
-		if (load_rlx(&l->v) == 0 && cas_acq(&l->v, &v, 1))	/* [lock] */
+		if (try(l))
 			return;
 		cpu_relax();
 	}
 	for (i = 0; i < YIELDS; i++) {
 		sched_yield();
-		v = 0;
-		if (load_rlx(&l->v) == 0 && cas_acq(&l->v, &v, 1))	/* [lock] */
+		if (try(l))
 			return;
 	}
-	while (xchg_acq(&l->v, 2) != 0)					/* [lock] */
-		os_futex_wait(&l->v, 2, OS_NEVER);
-}
-
-void
-lock_wake(struct lock *l)
-{
-	os_futex_wake(&l->v, 1);
+	while (!try(l)) {
+		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < LONGEST_NAP)
+			nap.tv_nsec *= 2;
+	}
+	errno = saved;
 }
 
 void
@@ -66,7 +69,7 @@ note_wait(struct note *n, int64_t deadline)
  * What this thread holds.  The one exception to the rule that proc.c has the library's only
  * thread-local variable: debug builds, and read in functions that are never inlined.
  */
-enum { MAX_HELD = 128 };
+enum { MAX_HELD = 2048 };
 static __thread struct {
 	int			n;
 	enum lock_rank		rank[MAX_HELD];

@@ -15,13 +15,20 @@
 #include "lockrank.h"
 #include "os.h"
 
-/* 0 free, 1 held, 2 held and somebody may sleep on it (Drepper, Futexes Are Tricky, 2011). */
+/*
+ * One byte's worth of state: 0 free, 1 held.  Taking it is one exchange, releasing it a plain
+ * store: nobody sleeps on it in the kernel, so there is nobody to be told.  Who finds it held
+ * spins, then offers its CPU, then sleeps for ever longer moments, so that even a holder that
+ * was preempted, or is of lower priority, gets to run (lock.c).
+ *
+ * Rejected: a futex lock.  Its release is an exchange as well, 5 ns on each channel operation,
+ * for sections so short that hardly anybody ever slept on one.
+ */
 struct lock {
-	uint32_t	v;	/* [lock] acquired by CAS or exchange, released by exchange */
+	uint32_t	v;	/* [lock] acquired by exchange, released by store */
 };
 
 void	lock_slow(struct lock *l);
-void	lock_wake(struct lock *l);
 
 #ifdef GORO_RANKS
 void	rank_push(enum lock_rank r, const struct lock *l);
@@ -37,19 +44,15 @@ bool	rank_held(const struct lock *l);
 static inline void
 lock(struct lock *l, enum lock_rank r)
 {
-	uint32_t v = 0;
-
 	rank_push(r, l);
-	if (unlikely(!cas_acq(&l->v, &v, 1)))	/* [lock] */
+	if (unlikely(xchg_acq(&l->v, 1) != 0))	/* [lock] */
 		lock_slow(l);
 }
 
 static inline bool
 lock_try(struct lock *l, enum lock_rank r)
 {
-	uint32_t v = 0;
-
-	if (!cas_acq(&l->v, &v, 1))		/* [lock] */
+	if (load_rlx(&l->v) != 0 || xchg_acq(&l->v, 1) != 0)	/* [lock] */
 		return false;
 	rank_push(r, l);
 	return true;
@@ -59,8 +62,7 @@ static inline void
 unlock(struct lock *l)
 {
 	rank_pop(l);
-	if (unlikely(xchg_rel(&l->v, 0) == 2))	/* [lock] */
-		lock_wake(l);
+	store_rel(&l->v, 0);			/* [lock] */
 }
 
 /* A one-shot event: one thread waits, one thread wakes it, perhaps before. */

@@ -81,6 +81,8 @@ go_init(const go_config *cfg)
 
 	if (load_acq(&sched.started))				/* [start] */
 		return -EALREADY;
+	if (stack_init() != 0)
+		return -ENOMEM;
 	if (cfg != NULL) {
 		if (cfg->size < offsetof(go_config, stack_size) || cfg->size > 4096)
 			return -EINVAL;

@@ -200,14 +200,6 @@ cannot_park(void)
 	go_panic("goro: blocking call inside go_blocking");
 }
 
-struct m *
-sched_park(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj)
-{
-	bool woken;
-
-	return sched_park_until(m, finish, arg, why, obj, OS_NEVER, &woken);
-}
-
 static struct m *
 park_foreign(struct m *m, finish_fn finish, void *arg, int64_t deadline, bool *woken)
 {
@@ -225,9 +217,9 @@ sched_park_again(struct m *m)
 	note_wait(&m->note, OS_NEVER);
 }
 
-struct m *
-sched_park_until(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj,
-		 int64_t deadline, bool *woken)
+static ALWAYS_INLINE struct m *
+park(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj, int64_t deadline,
+     bool *woken)
 {
 	struct g *g = m->g, *next;
 
@@ -238,12 +230,27 @@ sched_park_until(struct m *m, finish_fn finish, void *arg, enum wait_reason why,
 	g->wait_since = load_rlx(&sched.now);
 	g->trimmed = 0;
 	store_rlx(&g->state, G_WAITING);
-	*woken = true;
 	if (unlikely(g->flags & GF_FOREIGN))
 		return park_foreign(m, finish, arg, deadline, woken);
 	store_own(&m->p->n_parks, m->p->n_parks + 1);
 	next = unlikely(g->pins != 0) ? &m->g0 : pick(m);
 	return switch_g(m, next != NULL ? next : &m->g0, finish, arg);
+}
+
+struct m *
+sched_park(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj)
+{
+	bool woken;
+
+	return park(m, finish, arg, why, obj, OS_NEVER, &woken);
+}
+
+struct m *
+sched_park_until(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void *obj,
+		 int64_t deadline, bool *woken)
+{
+	*woken = true;
+	return park(m, finish, arg, why, obj, deadline, woken);
 }
 
 /*

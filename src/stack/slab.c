@@ -27,9 +27,8 @@
  */
 #include "slab.h"
 
-#include <string.h>
-
 #include "../base/fatal.h"
+#include "bits.h"
 
 #define WORDS		(SLAB_ARENA_SLOTS / 64)
 #define MAX_REGION	((size_t)1 << 44)	/* bytes; an eighth of what a process has */
@@ -57,30 +56,6 @@ slab_init(struct slab *s, const struct slab_class *c)
 }
 
 /* --- Bitmaps --- */
-
-static inline bool
-test_bit(const uint64_t *w, size_t i)
-{
-	return w[i / 64] >> (i % 64) & 1;
-}
-
-static inline void
-set_bit(uint64_t *w, size_t i)
-{
-	w[i / 64] |= UINT64_C(1) << (i % 64);
-}
-
-static inline void
-clear_bit(uint64_t *w, size_t i)
-{
-	w[i / 64] &= ~(UINT64_C(1) << (i % 64));
-}
-
-static inline size_t
-words(size_t bits)
-{
-	return (bits + 63) / 64;
-}
 
 /* Account for `by' slots that came into or left free[k] of a; keeps (2) and (3). */
 static void
@@ -332,6 +307,30 @@ publish_arena(struct slab *s, struct slab_region *r, struct slab_arena *a, size_
 	store_rel(&a->state, ARENA_READY);		/* [slab-arena] */
 }
 
+/* Makes an arena that the caller has claimed; the lock is not held. */
+static bool
+make_arena(struct slab *s, char *lo, size_t *unguarded)
+{
+	size_t i;
+
+	if (os_commit(lo, s->arena_size) != 0)
+		return false;
+	*unguarded = guard_slots(s, lo);
+	for (i = 0; s->class.carve != NULL && i < s->class.arena_slots; i++)
+		s->class.carve(lo + i * s->class.slot_size, s->class.slot_size);
+	return true;
+}
+
+static void
+unclaim_arena(struct slab_region *r, struct slab_arena *a)
+{
+	uint32_t i = (uint32_t)(a - r->arenas);
+
+	store_rlx(&a->state, ARENA_UNUSED);
+	if (i < r->next)
+		r->next = i;
+}
+
 /*
  * Adds an arena.  Called with the lock, which is not held while the kernel works.  Several
  * threads may be here, each with an arena of its own; one that gets none waits for the others
@@ -343,26 +342,18 @@ grow(struct slab *s)
 	uint32_t grown = load_own(&s->grown);
 	struct slab_region *r = NULL;
 	struct slab_arena *a = claim_arena(s, &r);
-	size_t i, unguarded = 0;
+	size_t unguarded = 0;
 	bool done = false, others;
 
 	if (a != NULL) {
 		s->growing++;
 		unlock(&s->lock);
-		if (os_commit(arena_lo(s, r, a), s->arena_size) == 0) {
-			unguarded = guard_slots(s, arena_lo(s, r, a));
-			for (i = 0; s->class.carve != NULL && i < s->class.arena_slots; i++)
-				s->class.carve(slot_at(s, r, a, i), s->class.slot_size);
-			done = true;
-		}
+		done = make_arena(s, arena_lo(s, r, a), &unguarded);
 		lock(&s->lock, RANK_SLAB);
-		if (done) {
+		if (done)
 			publish_arena(s, r, a, unguarded);
-		} else {
-			store_rlx(&a->state, ARENA_UNUSED);
-			if ((uint32_t)(a - r->arenas) < r->next)
-				r->next = (uint32_t)(a - r->arenas);
-		}
+		else
+			unclaim_arena(r, a);
 		s->growing--;
 		grown = add_rlx(&s->grown, 1) + 1;
 	}

@@ -9,8 +9,10 @@
  *
  * The head (struct stack) and the colour are at most 1 KiB, so a goroutine that needs little
  * touches one page.  The colour is a multiple of a cache line that differs between
- * neighbours: slots lie a large power of two apart, and without it all bases and heads would
- * compete for the same few cache sets.
+ * neighbours, or all bases and heads would compete for the same few sets of the data cache.
+ * For the same reason slots do not lie a power of two apart but a page more: the TLB and the
+ * caches of page tables choose their sets by the low bits of the page number, and those of
+ * stacks 64 pages apart would all be equal.
  *
  * Only the address of a slot is needed to know its layout, so a fault can be attributed to a
  * stack without reading it; and nothing in a slot need survive when it is free.
@@ -88,6 +90,7 @@ stack_init(void)
 		c.guard = guard;
 		if (c.slot_size < 4 * guard)
 			c.slot_size = 4 * guard;	/* pages of 64 KiB */
+		c.slot_size += os_page();		/* not a power of two apart, see above */
 		err = slab_init(&slab[i], &c);
 		if (err != 0)
 			return err;

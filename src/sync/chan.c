@@ -127,8 +127,8 @@ ring_get(struct go_ch *c, void *elem)
 
 /* --- Sending --- */
 
-enum chan_result
-chan_send_locked(struct go_ch *c, const void *elem, struct g **ready)
+static ALWAYS_INLINE enum chan_result
+send_locked(struct go_ch *c, const void *elem, struct g **ready)
 {
 	struct waiter *w;
 
@@ -150,26 +150,51 @@ chan_send_locked(struct go_ch *c, const void *elem, struct g **ready)
 	return CHAN_DONE;
 }
 
-/* Queue ourselves and wait.  The channel is locked; returns whether it was done, not closed. */
-static struct m *
-block(struct m *m, struct go_ch *c, struct link *queue, struct waiter *w, struct wait *wait,
-      enum wait_reason why)
+/*
+ * Queue ourselves and wait.  The channel is locked; returns 0, -ETIMEDOUT or -EPIPE.  Out of
+ * line, so that the paths that need no waiting have small frames.
+ */
+static NOINLINE int
+block(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum wait_reason why)
 {
-	w->g = m->g;
-	w->wait = wait->deadline == OS_NEVER ? NULL : wait;
-	w->index = 0;
-	w->ok = false;
-	race_release(w);
-	list_append(queue, &w->link);
-	m = wait_park(m, wait, finish_unlock, &c->lock, why, c);
-	if (wait->won == WON_DEADLINE) {
+	struct waiter w;
+
+	w.g = m->g;
+	w.wait = NULL;
+	w.elem = elem;
+	w.ok = false;
+	race_release(&w);
+	list_append(queue, &w.link);
+	m = sched_park(m, finish_unlock, &c->lock, why, c);
+	leave(m);
+	race_acquire(&w);
+	return w.ok ? 0 : -EPIPE;
+}
+
+static NOINLINE int
+block_until(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum wait_reason why,
+	    int64_t deadline)
+{
+	struct wait wait = {.deadline = deadline};
+	struct waiter w = {.g = m->g, .wait = &wait, .elem = elem};
+
+	if (deadline <= os_now()) {
+		unlock(&c->lock);
+		leave(m);
+		return -ETIMEDOUT;
+	}
+	race_release(&w);
+	list_append(queue, &w.link);
+	m = wait_park(m, &wait, finish_unlock, &c->lock, why, c);
+	if (wait.won == WON_DEADLINE) {
 		lock(&c->lock, RANK_CHAN);
-		if (list_linked(&w->link))
-			list_remove(&w->link);
+		if (list_linked(&w.link))
+			list_remove(&w.link);
 		unlock(&c->lock);
 	}
-	race_acquire(w);
-	return m;
+	leave(m);
+	race_acquire(&w);
+	return wait.won == WON_DEADLINE ? -ETIMEDOUT : w.ok ? 0 : -EPIPE;
 }
 
 static NOINLINE void
@@ -197,15 +222,12 @@ until_deadline(int64_t deadline, enum wait_reason why)
 static ALWAYS_INLINE int
 send(go_ch *c, const void *elem, int64_t deadline)
 {
-	struct wait wait = {.deadline = deadline};
-	struct waiter w;
+	struct m *m = enter();
 	enum chan_result r;
 	struct g *ready;
-	struct m *m;
 
-	m = enter();
 	lock(&c->lock, RANK_CHAN);
-	r = chan_send_locked(c, elem, &ready);
+	r = send_locked(c, elem, &ready);
 	if (likely(r == CHAN_DONE)) {
 		unlock(&c->lock);
 		if (ready != NULL)
@@ -213,15 +235,14 @@ send(go_ch *c, const void *elem, int64_t deadline)
 		leave(m);
 		return 0;
 	}
-	if (r == CHAN_CLOSED || (deadline != OS_NEVER && deadline <= os_now())) {
+	if (r == CHAN_CLOSED) {
 		unlock(&c->lock);
 		leave(m);
-		return r == CHAN_CLOSED ? -EPIPE : -ETIMEDOUT;
+		return -EPIPE;
 	}
-	w.elem = (void *)(uintptr_t)elem;
-	m = block(m, c, &c->senders, &w, &wait, WAIT_CHAN_SEND);
-	leave(m);
-	return wait.won == WON_DEADLINE ? -ETIMEDOUT : w.ok ? 0 : -EPIPE;
+	if (deadline == OS_NEVER)
+		return block(m, c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND);
+	return block_until(m, c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND, deadline);
 }
 
 void
@@ -243,10 +264,16 @@ go_chan_send_until(go_ch *c, const void *elem, int64_t deadline)
 	return send(c, elem, deadline);
 }
 
+enum chan_result
+chan_send_locked(struct go_ch *c, const void *elem, struct g **ready)
+{
+	return send_locked(c, elem, ready);
+}
+
 /* --- Receiving --- */
 
-enum chan_result
-chan_recv_locked(struct go_ch *c, void *elem, struct g **ready)
+static ALWAYS_INLINE enum chan_result
+recv_locked(struct go_ch *c, void *elem, struct g **ready)
 {
 	struct waiter *w;
 
@@ -281,15 +308,12 @@ chan_recv_locked(struct go_ch *c, void *elem, struct g **ready)
 static ALWAYS_INLINE int
 recv(go_ch *c, void *elem, int64_t deadline)
 {
-	struct wait wait = {.deadline = deadline};
-	struct waiter w;
+	struct m *m = enter();
 	enum chan_result r;
 	struct g *ready;
-	struct m *m;
 
-	m = enter();
 	lock(&c->lock, RANK_CHAN);
-	r = chan_recv_locked(c, elem, &ready);
+	r = recv_locked(c, elem, &ready);
 	if (likely(r == CHAN_DONE)) {
 		unlock(&c->lock);
 		if (ready != NULL)
@@ -297,20 +321,14 @@ recv(go_ch *c, void *elem, int64_t deadline)
 		leave(m);
 		return 0;
 	}
-	if (r == CHAN_CLOSED || (deadline != OS_NEVER && deadline <= os_now())) {
+	if (r == CHAN_CLOSED) {
 		unlock(&c->lock);
 		leave(m);
-		return r == CHAN_CLOSED ? -EPIPE : -ETIMEDOUT;
+		return -EPIPE;
 	}
-	w.elem = elem;
-	m = block(m, c, &c->receivers, &w, &wait, WAIT_CHAN_RECV);
-	leave(m);
-	if (wait.won == WON_DEADLINE)
-		return -ETIMEDOUT;
-	if (likely(w.ok))
-		return 0;
-	race_acquire(c);
-	return -EPIPE;
+	if (deadline == OS_NEVER)
+		return block(m, c, &c->receivers, elem, WAIT_CHAN_RECV);
+	return block_until(m, c, &c->receivers, elem, WAIT_CHAN_RECV, deadline);
 }
 
 bool
@@ -320,6 +338,7 @@ go_chan_recv(go_ch *c, void *elem)
 		block_for_ever(WAIT_CHAN_RECV_NIL);
 	if (likely(recv(c, elem, OS_NEVER) == 0))
 		return true;
+	race_acquire(c);		/* who closed it happened before */
 	chan_zero(c, elem);
 	return false;
 }
@@ -327,11 +346,22 @@ go_chan_recv(go_ch *c, void *elem)
 int
 go_chan_recv_until(go_ch *c, void *elem, int64_t deadline)
 {
+	int r;
+
 	if (unlikely(c == NULL))
 		return until_deadline(deadline, WAIT_CHAN_RECV_NIL);
 	if (deadline == GO_NOWAIT && !chan_may_recv(c))
 		return -ETIMEDOUT;
-	return recv(c, elem, deadline);
+	r = recv(c, elem, deadline);
+	if (r == -EPIPE)
+		race_acquire(c);
+	return r;
+}
+
+enum chan_result
+chan_recv_locked(struct go_ch *c, void *elem, struct g **ready)
+{
+	return recv_locked(c, elem, ready);
 }
 
 /* --- Closing --- */

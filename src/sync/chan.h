@@ -52,7 +52,7 @@ chan_may_recv(struct go_ch *c)
 static ALWAYS_INLINE void
 chan_copy(void *to, const void *from, size_t size)
 {
-	if (likely(size == 4))
+	if (size == 4)
 		memcpy(to, from, 4);
 	else if (size == 8)
 		memcpy(to, from, 8);

@@ -86,12 +86,8 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	bool woken = false, taken;
 	struct m *m;
 
-	if (spin(state)) {
-		uint32_t s = 0;
-
-		if (cas_acq(state, &s, LOCKED))		/* [mutex] */
-			return 0;
-	}
+	if (spin(state) && (or_acq(state, LOCKED) & LOCKED) == 0)	/* [mutex] */
+		return 0;
 	m = enter();
 	for (;;) {
 		struct bucket *b;
@@ -117,35 +113,36 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	return 0;
 }
 
+/* The state without LOCKED was s, not 0: somebody waits, or is awake and about to take it. */
 static NOINLINE void
-unlock_slow(uint32_t *state)
+unlock_slow(uint32_t *state, uint32_t s)
 {
 	struct addr_waiter *w;
 	struct g *g = NULL;
 	struct bucket *b;
 	struct m *m;
 	bool more;
-	uint32_t s = load_rlx(state);
 
-	if ((s & LOCKED) == 0)
-		fatal("sync: unlock of unlocked mutex");
-	/* Somebody is awake already and will look for himself. */
-	while ((s & WOKEN) || (s & PARKED) == 0)
-		if (cas_rel(state, &s, s & ~(uint32_t)LOCKED))		/* [mutex] */
-			return;
-		else if ((s & LOCKED) == 0)
-			fatal("sync: unlock of unlocked mutex");
 	m = enter();
 	b = addr_lock(state);
+	/* Wake somebody, unless one is awake already or the mutex has a new holder, who will. */
+	for (;;) {
+		s = load_rlx(state);
+		if ((s & (LOCKED | WOKEN)) != 0 || (s & PARKED) == 0)
+			goto out;
+		/* Holding it again, for nobody else: whom we wake may get it handed over. */
+		if (cas_acq(state, &s, s | LOCKED))		/* [mutex] */
+			break;
+	}
 	w = addr_take(b, state, &more);
+	s = more ? PARKED : 0;
 	if (w != NULL) {
 		g = w->w.g;
 		w->w.ok = os_now() - w->since >= STARVED;
-		s = (w->w.ok ? LOCKED : WOKEN) | (more ? PARKED : 0);
-	} else {
-		s = 0;
+		s |= w->w.ok ? LOCKED : WOKEN;
 	}
-	store_rel(state, s);			/* [mutex] no one else changes a locked, parked state */
+	store_rel(state, s);			/* [mutex] bits change with the bucket locked, or LOCKED free */
+out:
 	unlock(&b->lock);
 	if (g != NULL)
 		sched_ready(m, g);
@@ -155,9 +152,9 @@ unlock_slow(uint32_t *state)
 void
 go_mutex_lock(go_mutex *m)
 {
-	uint32_t s = 0;
-
-	if (unlikely(!cas_acq(&m->go__w[0], &s, LOCKED)))	/* [mutex] */
+	/* A loop of nothing but uncontended locks shall yield when asked to. */
+	go_checkpoint();
+	if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))		/* [mutex] */
 		lock_slow_until(&m->go__w[0], OS_NEVER);
 	race_acquire(m);
 }
@@ -165,14 +162,10 @@ go_mutex_lock(go_mutex *m)
 bool
 go_mutex_trylock(go_mutex *m)
 {
-	uint32_t s = load_rlx(&m->go__w[0]);
-
-	while ((s & LOCKED) == 0)
-		if (cas_acq(&m->go__w[0], &s, s | LOCKED)) {	/* [mutex] */
-			race_acquire(m);
-			return true;
-		}
-	return false;
+	if ((load_rlx(&m->go__w[0]) & LOCKED) || (or_acq(&m->go__w[0], LOCKED) & LOCKED))	/* [mutex] */
+		return false;
+	race_acquire(m);
+	return true;
 }
 
 int
@@ -193,11 +186,14 @@ go_mutex_lock_until(go_mutex *m, int64_t deadline)
 void
 go_mutex_unlock(go_mutex *m)
 {
-	uint32_t s = LOCKED;
+	uint32_t s;
 
 	race_release(m);
-	if (unlikely(!cas_rel(&m->go__w[0], &s, 0)))		/* [mutex] */
-		unlock_slow(&m->go__w[0]);
+	s = add_rel(&m->go__w[0], (uint32_t)-LOCKED);			/* [mutex] */
+	if (unlikely((s & LOCKED) == 0))
+		fatal("sync: unlock of unlocked mutex");
+	if (unlikely(s != LOCKED))
+		unlock_slow(&m->go__w[0], s - LOCKED);
 }
 
 void

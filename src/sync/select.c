@@ -310,9 +310,6 @@ run(struct op *o)
 	struct m *m;
 	int i;
 
-	/* A single channel and no waiting: a glance is as good as a look. */
-	if (o->n_chan == 1 && o->dflt >= 0 && !may_go(o->sc[0].user))
-		return o->dflt;
 	m = enter();
 	i = try_glance(m, o);
 	if (i >= 0) {
@@ -362,8 +359,23 @@ select_few(struct op *o)
 	return with_memory(o, sc, order);
 }
 
-int
-go_selectv(go_case *cases, int n, int64_t deadline)
+/*
+ * One channel and a default, or one channel and no time to wait: the non-blocking try of
+ * everyday programs.  If it cannot go on, say so after one glance.
+ */
+static ALWAYS_INLINE int
+glance_alone(const go_case *c, int n, int64_t deadline)
+{
+	if (n == 2 && c[1].op == GO_OP_DEFAULT)
+		return (c->op == GO_OP_RECV || c->op == GO_OP_SEND) && (c->chan == NULL || !may_go(c)) ? 1 : -1;
+	if (n == 1 && deadline == GO_NOWAIT)
+		return (c->op == GO_OP_RECV || c->op == GO_OP_SEND) && (c->chan == NULL || !may_go(c))
+			       ? -ETIMEDOUT : -1;
+	return -1;
+}
+
+static NOINLINE int
+select_any(go_case *cases, int n, int64_t deadline)
 {
 	struct op o = {.cases = cases, .n = n, .deadline = deadline, .at_deadline = -ETIMEDOUT, .dflt = -1};
 
@@ -373,4 +385,13 @@ go_selectv(go_case *cases, int n, int64_t deadline)
 	if (unlikely(o.sent_closed))
 		go_panic("send on closed channel");
 	return n;
+}
+
+int
+go_selectv(go_case *cases, int n, int64_t deadline)
+{
+	int i = glance_alone(cases, n, deadline);
+
+	_Static_assert(-ETIMEDOUT != -1, "-1 says: look closer");
+	return i != -1 ? i : select_any(cases, n, deadline);
 }

@@ -24,6 +24,9 @@
 #define WEAK		__attribute__((weak))
 #define UNUSED		__attribute__((unused))
 
+/* Before the constructors of programs that use us from theirs. */
+#define EARLY_CONSTRUCTOR __attribute__((constructor(101)))
+
 /* Code that must not be instrumented: it runs where a sanitizer's view of the stack is not ours. */
 #define NO_ASAN		__attribute__((no_sanitize_address))
 

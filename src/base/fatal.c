@@ -31,6 +31,12 @@ fatal_begin(void)
 }
 
 void
+fatal_exiting(void)
+{
+	fatal_begin();
+}
+
+void
 die(void)
 {
 	const char *how = getenv("GORO_TRACEBACK");

@@ -25,6 +25,12 @@ NORETURN void	die(void);
  */
 bool		fatal_begin(void);
 
+/*
+ * The process is about to end by exit().  If somebody is reporting, his report and status
+ * come first: does not return.  Otherwise nobody reports any more.
+ */
+void		fatal_exiting(void);
+
 /* Left by debug/dump.c: writes every goroutine to fd.  NULL until the runtime starts. */
 extern void	(*fatal_hook)(int fd);
 

@@ -236,7 +236,7 @@ here(void **pc, int n)
 	return backtrace_here(pc, n, 2);
 }
 
-static __attribute__((constructor)) void
+static EARLY_CONSTRUCTOR void
 prepare(void)
 {
 	fatal_hook = fatal_report;

@@ -13,10 +13,8 @@
 
 #include "../base/san.h"
 
-/*
- * Kept in memory when idle: Gs and stacks that the next burst will want.  4 MiB of stacks.
- */
-enum { KEEP_STACKS = HARD ? 8 : 1024, TRIM_MAX = 1 << 16 };
+/* Kept in memory when idle; few, for a stack may have been used to its end. */
+enum { KEEP_STACKS = HARD ? 8 : 64, KEEP_GS = 1024, TRIM_MAX = 1 << 16 };
 
 struct g *
 g_alloc(struct m *m)
@@ -49,7 +47,6 @@ put_stack(struct p *p, struct stack *s)
 	struct stack *v[G_CACHE / 2 + 1];
 	int n = 0;
 
-	race_release(s);
 	if (p == NULL || s->class != STACK_256K) {
 		stack_put(s);
 		return;
@@ -161,26 +158,65 @@ g_free(struct m *m, struct g *g)
 	slab_put(&g_slab, (void *const *)v, n);
 }
 
-void
-gmem_flush(struct p *p)
+static void
+put_all(struct g *g, struct stack *s)
 {
-	while (p->g_free != NULL) {
-		struct g *g = p->g_free;
+	while (g != NULL) {
+		struct g *next = g->link;
 
-		p->g_free = g->link;
 		slab_put(&g_slab, (void *const *)&g, 1);
+		g = next;
 	}
-	while (p->stack_free != NULL) {
-		struct stack *s = p->stack_free;
+	while (s != NULL) {
+		struct stack *next = s->next;
 
-		p->stack_free = s->next;
 		stack_put(s);
+		s = next;
 	}
+}
+
+static void
+take_caches(struct p *p, struct g **g, struct stack **s)
+{
+	*g = p->g_free;
+	*s = p->stack_free;
+	p->g_free = NULL;
+	p->stack_free = NULL;
 	p->g_nfree = p->stack_nfree = 0;
 }
 
-size_t
-gmem_trim(void)
+void
+gmem_flush(struct p *p)
 {
-	return stack_trim(KEEP_STACKS, TRIM_MAX) + slab_trim(&g_slab, KEEP_STACKS, TRIM_MAX);
+	struct stack *s;
+	struct g *g;
+
+	take_caches(p, &g, &s);
+	put_all(g, s);
+}
+
+/* An idle P is nobody's: with the lock that keeps it so, its caches are ours. */
+static void
+flush_idle(void)
+{
+	int i, n = p_count();
+
+	for (i = 0; i < n; i++) {
+		struct stack *s = NULL;
+		struct g *g = NULL;
+
+		lock(&sched.lock, RANK_SCHED);
+		if (sched.p[i]->idle)
+			take_caches(sched.p[i], &g, &s);
+		unlock(&sched.lock);
+		put_all(g, s);
+	}
+}
+
+size_t
+gmem_trim(bool all_idle)
+{
+	if (all_idle)
+		flush_idle();
+	return stack_trim(KEEP_STACKS, TRIM_MAX) + slab_trim(&g_slab, KEEP_GS, TRIM_MAX);
 }

@@ -23,6 +23,6 @@ void		g_prepare(struct g *g, void (*entry)(void *));
 void		g_inherit_stack(struct g *from, struct g *to);
 
 void		gmem_flush(struct p *p);	/* a retired P's caches */
-size_t		gmem_trim(void);		/* monitor: give memory back; returns slots given back */
+size_t		gmem_trim(bool all_idle);	/* monitor: give memory back; returns slots given back */
 
 #endif

@@ -21,7 +21,10 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../base/fatal.h"
 #include "../base/san.h"
@@ -61,9 +64,27 @@ in_child(void)
 	or_rlx(&self()->alert, ALERT_FORKED);
 }
 
+static void
+thread_end(struct m *m)
+{
+	stack_t none = {.ss_flags = SS_DISABLE};
+
+	pthread_setspecific(m_key, NULL);
+	m_unbind();
+	if (m->altstack != NULL) {
+		sigaltstack(&none, NULL);
+		munmap(m->altstack, m->altstack_size);
+	}
+	if (m->stat_fd >= 0)
+		close(m->stat_fd);
+	race_release(m);
+	m_free(m);
+}
+
 void
 handoff_init(void)
 {
+	sched_thread_end = thread_end;
 	if (pthread_key_create(&foreign_key, foreign_gone) != 0 || pthread_key_create(&m_key, m_gone) != 0)
 		fatal("goro: no thread-specific key left");
 	pthread_atfork(NULL, NULL, in_child);
@@ -110,16 +131,24 @@ handoff_thread_init(struct m *m)
 
 /* --- enter(), the rare cases --- */
 
-static COLD struct m *
-lost_p(struct m *m)
+/* The monitor took our P.  The alert goes before retake: at NO it may start anew. */
+static void
+note_loss(struct m *m)
 {
 	m->p = NULL;
-	store_rlx(&m->retake, RETAKE_NO);
-	and_ar(&m->alert, ~(uint32_t)(ALERT_RETAKE | ALERT_YIELD));
 	m->blocking = 0;
-	if (m->in_blocking || idle_take_p(m) != NULL)
-		return m;
-	return sched_regain(m);
+	or_rlx(&m->alert, ALERT_NO_P);
+	and_ar(&m->alert, ~(uint32_t)ALERT_RETAKE);	/* [m-retake] */
+	store_rel(&m->retake, RETAKE_NO);		/* [m-retake] */
+}
+
+static struct m *
+find_p(struct m *m)
+{
+	if (m->in_blocking)
+		return m;	/* on the thread's own stack: when go_blocking's function is done */
+	and_ar(&m->alert, ~(uint32_t)(ALERT_NO_P | ALERT_YIELD));	/* [m-retake] */
+	return idle_take_p(m) != NULL ? m : sched_regain(m);
 }
 
 NOINLINE struct m *
@@ -127,20 +156,23 @@ enter_slow(struct m *m)
 {
 	uint32_t alert = load_acq(&m->alert), r;	/* [m-retake] */
 
-	if (alert & ALERT_NOBODY)
-		return attach();
 	if (alert & ALERT_FORKED)
 		fatal("goro: used in a child of fork; only exec and _exit are possible there");
+	if (alert & ALERT_NOBODY)
+		return attach();
 	if (alert & ALERT_FENCE)
 		fence_sc();				/* [m-retake] */
 	while ((r = load_acq(&m->retake)) == RETAKE_DECIDING)	/* [m-retake] microseconds */
 		sched_yield();
 	if (r == RETAKE_TAKEN)
-		m = lost_p(m);
-	if (m->foreign || m->p == NULL)
+		note_loss(m);
+	alert = load_rlx(&m->alert);
+	if (alert & ALERT_NO_P)
+		m = find_p(m);
+	if (m->foreign || m->p == NULL || m->in_blocking)
 		return m;
-	if (load_rlx(&m->alert) & ALERT_YIELD) {
-		and_ar(&m->alert, ~(uint32_t)ALERT_YIELD);
+	if (alert & ALERT_YIELD) {
+		and_ar(&m->alert, ~(uint32_t)ALERT_YIELD);	/* [m-retake] */
 		m = sched_yield_now(m);
 	} else if (HARD && rand_below(&m->rand, 8) == 0) {
 		m = sched_yield_now(m);
@@ -151,15 +183,17 @@ enter_slow(struct m *m)
 bool
 handoff_take(struct p *p, struct m *m)
 {
-	store_rlx(&m->retake, RETAKE_DECIDING);
+	uint32_t r = RETAKE_NO;
+
+	if (!cas_ar(&m->retake, &r, RETAKE_DECIDING))	/* [m-retake] it has not noticed the last time */
+		return false;
 	or_ar(&m->alert, ALERT_RETAKE);			/* [m-retake] */
 	os_membarrier();				/* [m-retake] */
 	if (load_acq(&m->in_rt) != 0 || load_rlx(&p->m) != m) {	/* [m-retake] */
-		and_ar(&m->alert, ~(uint32_t)ALERT_RETAKE);
+		and_ar(&m->alert, ~(uint32_t)ALERT_RETAKE);	/* [m-retake] */
 		store_rel(&m->retake, RETAKE_NO);	/* [m-retake] */
 		return false;
 	}
-	store_rlx(&p->m, NULL);
 	add_rlx(&sched.n_handoffs, 1);
 	store_rel(&m->retake, RETAKE_TAKEN);		/* [m-retake] */
 	idle_handoff(p);
@@ -180,12 +214,15 @@ go_block_begin(void)
 	struct m *m = enter();
 	struct p *p = m->p;
 
+	if (m->g->flags & GF_SECTION) {
+		leave(m);
+		go_panic("goro: go_block_begin inside a blocking section");
+	}
+	if (!m->foreign)
+		m->g->flags |= GF_SECTION;
 	if (p != NULL && is_work_waiting(p)) {
-		/* As if the monitor had taken it. */
-		store_rlx(&m->retake, RETAKE_TAKEN);
-		or_rlx(&m->alert, ALERT_RETAKE);
-		store_rlx(&p->m, NULL);
 		m->p = NULL;
+		or_rlx(&m->alert, ALERT_NO_P);
 		add_rlx(&sched.n_handoffs, 1);
 		idle_handoff(p);
 	} else {
@@ -199,6 +236,7 @@ go_block_end(void)
 {
 	struct m *m = enter();
 
+	m->g->flags &= (uint8_t)~GF_SECTION;
 	store_rlx(&m->blocking, 0);
 	leave(m);
 }
@@ -230,8 +268,6 @@ go_blocking(void *(*fn)(void *), void *arg)
 
 	if (m_is_nobody(m) || m->foreign)
 		return fn(arg);
-	if (m->in_blocking)
-		go_panic("goro: go_blocking inside go_blocking");
 	go_block_begin();
 	b.m = m = self();	/* begin may have moved us; from here to the end we stay */
 	m->in_blocking = 1;

@@ -47,6 +47,23 @@ thread_main(void *arg)
 	return NULL;
 }
 
+/*
+ * Threads of ours leave signals to the program's own, but for those that a thread does to
+ * itself: a fault that is blocked kills without asking any handler.
+ */
+void
+idle_block_signals(sigset_t *old)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGPROF};
+	sigset_t set;
+	size_t i;
+
+	sigfillset(&set);
+	for (i = 0; i < countof(own); i++)
+		sigdelset(&set, own[i]);
+	pthread_sigmask(SIG_SETMASK, &set, old);
+}
+
 static COLD void
 too_many_threads(void)
 {
@@ -99,7 +116,7 @@ new_thread(struct p *p, bool spinning)
 {
 	struct m *m = m_new(false);
 	pthread_attr_t attr;
-	sigset_t all, old;
+	sigset_t old;
 	pthread_t t;
 	int err;
 
@@ -113,9 +130,7 @@ new_thread(struct p *p, bool spinning)
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attr, M_STACK);
-	/* Signals are for the program's own threads first; faults cannot be blocked. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	idle_block_signals(&old);
 	err = pthread_create(&t, &attr, thread_main, m);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
@@ -125,8 +140,8 @@ new_thread(struct p *p, bool spinning)
 
 /* --- The lists, under sched.lock --- */
 
-static void
-wake_monitor(void)
+void
+idle_wake_monitor(void)
 {
 	fence_sc();						/* [monitor] */
 	if (load_rlx(&sched.monitor_asleep) != 0 && xchg_ar(&sched.monitor_asleep, 0) != 0)
@@ -197,9 +212,12 @@ pop_m(void)
 static void
 start_m(struct p *p, bool spinning)
 {
+	bool was_keeper;
 	struct m *m;
 
 	lock(&sched.lock, RANK_SCHED);
+	m = sched.idle_m;
+	was_keeper = m != NULL && m == sched.keeper && m->idle_next == NULL;
 	m = pop_m();
 	unlock(&sched.lock);
 	if (m == NULL) {
@@ -209,24 +227,34 @@ start_m(struct p *p, bool spinning)
 	m->next_p = p;
 	m->spinning = spinning;
 	note_wake(&m->note);
+	/* A searcher comes back to the timers; who has work may not, and somebody must. */
+	if (was_keeper && !spinning && load_rlx(&sched.n_idle_p) > 0) {
+		os_membarrier();	/* [idle] for those who have read the old keeper_until */
+		idle_new_timer(timers_earliest());
+	}
 }
 
 void
 idle_wake_slow(void)
 {
-	uint32_t none = 0;
+	uint32_t none;
 	struct p *p;
 
-	if (!cas_sc(&sched.spinning, &none, 1))		/* [idle] one searcher is enough */
-		return;
-	lock(&sched.lock, RANK_SCHED);
-	p = pop_p();
-	unlock(&sched.lock);
-	if (p == NULL) {
+	do {
+		none = 0;
+		if (!cas_sc(&sched.spinning, &none, 1))	/* [idle] one searcher is enough */
+			return;
+		lock(&sched.lock, RANK_SCHED);
+		p = pop_p();
+		unlock(&sched.lock);
+		if (p != NULL)
+			break;
 		sub_ar(&sched.spinning, 1);		/* [idle] all Ps are busy: they will look */
+		fence_sc();				/* [idle] or became idle, and relied on us */
+	} while (load_rlx(&sched.n_idle_p) != 0);
+	if (p == NULL)
 		return;
-	}
-	wake_monitor();
+	idle_wake_monitor();
 	start_m(p, true);
 }
 
@@ -241,6 +269,7 @@ idle_wake_many(uint32_t n)
 		unlock(&sched.lock);
 		if (p == NULL)
 			break;
+		idle_wake_monitor();
 		add_ar(&sched.spinning, 1);		/* [idle] */
 		start_m(p, true);
 	}
@@ -259,7 +288,7 @@ idle_take_p(struct m *m)
 	if (p != NULL) {
 		store_rlx(&p->m, m);
 		m->p = p;
-		wake_monitor();
+		idle_wake_monitor();
 	}
 	return p;
 }
@@ -275,10 +304,12 @@ idle_put_p(struct p *p)
 void
 idle_handoff(struct p *p)
 {
+	store_rlx(&p->m, NULL);
 	if (p->retired) {
 		runq_flush(p);
 		idle_put_p(p);
 		idle_wake();
+		idle_new_timer(timers_earliest());
 		return;
 	}
 	if (p->next != NULL || runq_has_work(p) || load_rlx(&sched.global.n) != 0 ||
@@ -287,8 +318,8 @@ idle_handoff(struct p *p)
 		return;
 	}
 	idle_put_p(p);
-	/* Somebody may have queued work globally, found no idle P, and gone on. */
-	if (load_rlx(&sched.global.n) != 0)
+	os_membarrier();				/* [idle] as a searcher that gives up */
+	if (idle_any_work())
 		idle_wake();
 	idle_new_timer(timers_earliest());
 }
@@ -309,7 +340,8 @@ idle_sleep(struct m *m, int64_t timers)
 
 	note_clear(&m->note);
 	lock(&sched.lock, RANK_SCHED);
-	if (sched.keeper == NULL && timers != OS_NEVER) {
+	/* A keeper that sleeps for longer is none: it will find nothing to do when it wakes. */
+	if (timers < sched.keeper_until) {
 		sched.keeper = m;
 		store_rlx(&sched.keeper_until, timers);
 		until = timers;

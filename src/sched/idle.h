@@ -5,6 +5,8 @@
 #ifndef GORO_IDLE_H
 #define GORO_IDLE_H
 
+#include <signal.h>
+
 #include "proc.h"
 
 /* After making work visible: wake a P if one is idle and nobody searches already. */
@@ -40,6 +42,9 @@ void	idle_new_timer(int64_t when);		/* mind this one, too, if Ps are idle */
 bool	idle_any_work(void);			/* a look at all queues, for searchers and the monitor */
 
 void	idle_stop_spinning(struct m *m);	/* found work, or gave up searching */
+
+void	idle_wake_monitor(void);
+void	idle_block_signals(sigset_t *old);	/* what a new thread of ours inherits */
 
 int	idle_set_procs(int n);		/* the Ps below n are in use; returns how many were */
 

@@ -108,7 +108,7 @@ anything_waits(void)
 static bool
 examine(struct p *p, int64_t now, bool waits)
 {
-	struct m *m = load_acq(&p->m);
+	struct m *m = load_acq(&p->m);			/* [p-m] what it points at is initialised */
 	uint32_t tick = load_rlx(&p->tick);
 	int64_t ran;
 
@@ -163,7 +163,7 @@ examine_all(int64_t now)
  * set held, membarrier, and look whether it still waits; who makes it runnable sets the state
  * and looks at held.
  */
-enum { HOLD = 128 };
+enum { HOLD = OS_RANGES };
 static struct g *cursor;
 
 static bool
@@ -174,12 +174,15 @@ drop_some(int64_t now)
 	int n = 0, i, seen;
 
 	for (seen = 0; seen < 8 * HOLD && n < HOLD; seen++) {
+		uint32_t none = 0;
+
 		g = g_next(g);
 		if (g == NULL)
 			break;
 		if (load_rlx(&g->state) != G_WAITING || g->trimmed || now - g->wait_since < PARKED_LONG)
 			continue;
-		store_rlx(&g->held, 1);				/* [g-held] */
+		if (!cas_ar(&g->held, &none, 1))			/* [g-held] a dump has it */
+			continue;
 		v[n++] = g;
 	}
 	cursor = g;
@@ -187,6 +190,7 @@ drop_some(int64_t now)
 		os_membarrier();				/* [g-held] */
 	for (i = 0; i < n; i++) {
 		g = v[i];
+		/* [g-held] */
 		if (load_acq(&g->state) == G_WAITING && g->stack != NULL && g->sp != NULL) {
 			stack_drop_add(&drop, g->stack, g->sp);
 			g->trimmed = 1;
@@ -204,6 +208,7 @@ trim(int64_t now, bool all_idle)
 {
 	static int64_t last_free, last;
 	bool more = false;
+	size_t n;
 
 	if (now - last < TRIM_EVERY)
 		return true;
@@ -211,7 +216,11 @@ trim(int64_t now, bool all_idle)
 	/* What is free while we are busy will be wanted again: only idle programs give back soon. */
 	if (all_idle || now - last_free >= 10 * TRIM_EVERY) {
 		last_free = now;
-		more = gmem_trim() > 0;
+		while ((n = gmem_trim(all_idle)) > 0) {
+			more = true;
+			if (load_rlx(&sched.n_idle_p) != (uint32_t)load_rlx(&sched.procs))
+				break;
+		}
 	}
 	return drop_some(now) || more;
 }
@@ -242,7 +251,8 @@ is_stuck(bool *strangers)
 		load_rlx(&sched.n_poll_wait) == 0 && load_rlx(&sched.n_idle_p) == (uint32_t)sched.procs;
 	unlock(&sched.lock);
 	*strangers = false;
-	if (!stuck || timers_earliest() != OS_NEVER || timers_count() != 0 || (live() == 0 && foreign == 0))
+	if (!stuck || timers_earliest() != OS_NEVER || timers_count() != 0 || 
+	    (live() == 0 && foreign == 0 && !load_rlx(&sched.main_exited)))
 		return false;
 	*strangers = os_threads() > (int)(made + 1 + foreign) + threads_before;
 	return !*strangers;
@@ -291,7 +301,7 @@ nap(int64_t ns)
 
 /* Every P is idle.  Sleep until one is not, or for a while if there is something left to do. */
 static void
-sleep_idle(bool again)
+sleep_idle(bool again, uint32_t foreign)
 {
 	int64_t now = os_now();
 	bool more = trim(now, true);
@@ -299,7 +309,8 @@ sleep_idle(bool again)
 
 	store_sc(&sched.monitor_asleep, 1);				/* [monitor] */
 	fence_sc();							/* [monitor] */
-	if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs))
+	if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs) &&
+	    load_rlx(&sched.n_foreign_wait) == foreign)
 		os_futex_wait(&sched.monitor_asleep, 1, until);
 	store_rlx(&sched.monitor_asleep, 0);
 }
@@ -313,7 +324,9 @@ monitor_main(void *unused)
 	(void)unused;
 	for (;;) {
 		if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs)) {
-			sleep_idle(look_for_deadlock());
+			uint32_t foreign = load_rlx(&sched.n_foreign_wait);
+
+			sleep_idle(look_for_deadlock(), foreign);
 			quiet = 0;
 		}
 		delay = quiet < QUIET_ROUNDS ? SHORTEST : delay * 2 < LONGEST ? delay * 2 : LONGEST;
@@ -330,7 +343,7 @@ void
 monitor_start(void)
 {
 	pthread_attr_t attr;
-	sigset_t all, old;
+	sigset_t old;
 	pthread_t t;
 	int err;
 
@@ -338,8 +351,7 @@ monitor_start(void)
 		threads_before = os_threads() - 1;
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
+	idle_block_signals(&old);
 	err = pthread_create(&t, &attr, monitor_main, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);

@@ -35,6 +35,7 @@ struct try_frame {
 	struct try_frame	*outer;
 	go_deferred		*defers;	/* those below are not ours */
 	struct panic		*panics;
+	bool			section;	/* entered inside a blocking section */
 	struct panic		got;		/* copied before the jump: its stack goes away */
 };
 
@@ -181,6 +182,7 @@ go_try(go_fn fn, void *arg, go_panic_info *info)
 	t.outer = g->tries;
 	t.defers = g->defers;
 	t.panics = g->panics;
+	t.section = (g->flags & GF_SECTION) != 0;
 	g->tries = &t;
 	if (setjmp(t.at) == 0) {
 		fn(arg);
@@ -190,6 +192,10 @@ go_try(go_fn fn, void *arg, go_panic_info *info)
 	g = current();
 	g->tries = t.outer;
 	g->panics = t.panics;
+	if ((g->flags & GF_SECTION) && !t.section) {
+		self()->in_blocking = 0;
+		go_block_end();
+	}
 	report(g, &t, info);
 	return false;
 }

@@ -18,6 +18,7 @@
  *   RUNNABLE  in exactly one queue, or in a P's next slot; its stack is not in use.  A fresh
  *             one has no stack yet.
  *   RUNNING   on one M; owns its stack; in no queue.  Its M may have lost its P.
+ *   PARKING   on its way to WAITING, still on its stack.
  *   WAITING   waiter records or a timer point at it; whoever claims it owns the wake-up.
  *
  * Gs and Ms are never unmapped, so stale pointers read old or zero fields but never fault.
@@ -43,7 +44,7 @@ struct p;
  *   w  whoever owns the wake-up: set before publishing the wait, changed by the claimer
  */
 
-enum g_state { G_FREE, G_RUNNABLE, G_RUNNING, G_WAITING };
+enum g_state { G_FREE, G_RUNNABLE, G_RUNNING, G_PARKING, G_WAITING };
 
 enum wait_reason {
 	WAIT_NONE,
@@ -68,7 +69,8 @@ enum g_flag {
 	GF_MAIN		= 1 << 2,	/* goroutine 1 of go_main */
 	GF_COPIED	= 1 << 3,	/* its arguments are in args[] */
 	GF_ON_STACK	= 1 << 4,	/* they are at the top of its stack */
-	GF_EXITING	= 1 << 5	/* go_exit has begun */
+	GF_EXITING	= 1 << 5,	/* go_exit has begun */
+	GF_SECTION	= 1 << 6	/* between go_block_begin and go_block_end */
 };
 
 enum { G_ARGS = 32 };	/* bytes of arguments kept in the G; more go to its stack at once */
@@ -131,6 +133,7 @@ enum alert {
 	ALERT_RETAKE	= 1 << 0,	/* look at m->retake */
 	ALERT_NOBODY	= 1 << 1,	/* this thread has never called us */
 	ALERT_FORKED	= 1 << 2,	/* a child of fork */
+	ALERT_NO_P	= 1 << 6,	/* we have none: find one.  Set and cleared by the M itself */
 	ALERT_YIELD	= 1 << 5,	/* ran for long: let others run */
 	ALERT_FENCE	= 1 << 3,	/* always set where the kernel has no membarrier */
 	ALERT_HARD	= 1 << 4	/* always set in the hostile build */
@@ -147,12 +150,14 @@ struct m {
 	finish_fn	finish;		/* o */
 	struct g	*prev;		/* o */
 	void		*finish_arg;	/* o */
+	struct timer	*later;		/* o  fired, to be finished when no lock is held */
 
 	struct rand	rand;		/* o */
 	int		*errno_loc;	/* c */
 	void		**eh;		/* c  this thread's C++ exception state, or NULL */
 	bool		spinning;	/* o  looking for work, counted in sched.spinning */
 	bool		foreign;	/* c */
+	bool		counted;	/* w  foreign: in sched.n_foreign_wait */
 	bool		is_main;	/* c  the process's first thread, made an M by go_main */
 	bool		doomed;		/* o  a pinned goroutine ended on it: the thread shall end */
 	uint8_t		blocking;	/* a  in go_block_begin: the P may go at first sight */

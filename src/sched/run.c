@@ -148,7 +148,7 @@ start(void)
 	monitor_start();
 }
 
-static __attribute__((constructor)) void
+static EARLY_CONSTRUCTOR void
 prepare(void)
 {
 	handoff_start = start;
@@ -167,7 +167,10 @@ main_entry(void *arg)
 {
 	struct main_args *a = arg;
 
-	exit(a->fn(a->argc, a->argv));
+	int status = a->fn(a->argc, a->argv);
+
+	fatal_exiting();
+	exit(status);
 }
 
 static size_t
@@ -234,16 +237,24 @@ struct run {
 };
 
 static void
-run_entry(void *arg)
+wake_waiter(void *arg)
 {
 	struct run *r = arg;
 	struct m *m;
 
-	r->result = r->fn(r->arg);
-	m = enter();
 	race_release(r);
+	m = enter();
 	sched_ready(m, r->waiter);
 	leave(m);
+}
+
+static void
+run_entry(void *arg)
+{
+	struct run *r = arg;
+
+	go_defer(wake_waiter, r);	/* go_exit must not leave it waiting */
+	r->result = r->fn(r->arg);
 }
 
 static void
@@ -263,6 +274,7 @@ go_run(int (*fn)(void *), void *arg)
 
 	if (fn == NULL)
 		fatal("go of nil func value");
+	sched_check_section(m);
 	r.g = spawn_new(m, run_entry, &r, 0, __builtin_return_address(0));
 	if (r.g == NULL)
 		fatal("out of memory starting a goroutine (%d live)", go_count());

@@ -21,6 +21,7 @@
 #include "timer.h"
 
 void (*sched_entry)(void *g);
+void (*sched_thread_end)(struct m *m);
 
 enum {
 	SPIN_ROUNDS	= HARD ? 1 : 600,	/* of about 60 ns: what a wake-up costs */
@@ -55,20 +56,37 @@ make_current(struct m *m, struct g *next)
 	store_rlx(&next->state, G_RUNNING);
 }
 
+/*
+ * Timers that do more than wake a sleeper need locks.  Whoever parks may hold some until its
+ * finish function has run, so they wait until then.
+ */
+static NOINLINE struct m *
+finish_timers(struct m *m)
+{
+	struct timer *list = m->later;
+
+	m->later = NULL;
+	timers_finish(list);
+	return m;
+}
+
 /* Runs right after a switch, on the new context: restore what is per thread, then finish. */
 struct m *
 sched_arrive(void)
 {
 	struct m *m = self();
-	struct g *g = m->g;
+	struct g *g = m->g, *prev = m->prev;
 	finish_fn finish = m->finish;
 
 	if (unlikely(san_asan))
 		__sanitizer_finish_switch_fiber(g->stack->asan_fake, NULL, NULL);
 	*m->errno_loc = g->err;
+	/* Its context is saved now: from here on others may look at its stack [g-held]. */
+	if (load_own(&prev->state) == G_PARKING)
+		store_rel(&prev->state, G_WAITING);		/* [g-held] */
 	if (finish != NULL)
-		finish(m->prev, m->finish_arg);
-	return m;
+		finish(prev, m->finish_arg);
+	return likely(m->later == NULL) ? m : finish_timers(m);
 }
 
 static ALWAYS_INLINE struct m *
@@ -111,8 +129,13 @@ run_timers_of(struct m *m, struct p *p, int64_t now)
 
 	if (ready.n > 0)
 		sched_ready_all(m, &ready);
-	if (later != NULL)
-		timers_finish(later);
+	while (later != NULL) {
+		struct timer *t = later;
+
+		later = t->later;
+		t->later = m->later;
+		m->later = t;
+	}
 	return n;
 }
 
@@ -127,6 +150,8 @@ run_all_timers(struct m *m)
 	store_rlx(&sched.now, now);
 	for (i = 0; i < np; i++)
 		n += run_timers_of(m, sched.p[i], now);
+	if (m->later != NULL)
+		finish_timers(m);
 	return n;
 }
 
@@ -150,6 +175,7 @@ look_around(struct m *m, struct p *p)
 {
 	int64_t now = os_now();
 	struct g *g;
+	int i;
 
 	p->look = p->tick + LOOK_AROUND;
 	store_rlx(&p->kick, 0);
@@ -158,10 +184,23 @@ look_around(struct m *m, struct p *p)
 		return &m->g0;
 	if (timers_first(p) <= now)
 		run_timers_of(m, p, now);
+	/* Those of retired Ps are everybody's. */
+	for (i = load_rlx(&sched.procs); unlikely(i < load_rlx(&sched.n_p)); i++)
+		run_timers_of(m, sched.p[i], now);
 	g = runq_global(p);
 	if (g == NULL)
 		g = ring_pop_oldest(&p->fresh, true);
 	return g;
+}
+
+/* Somebody runs now instead of us looking at our timers: have them minded. */
+static inline void
+mind_new_timer(struct p *p)
+{
+	if (unlikely(p->timer_new)) {
+		p->timer_new = false;
+		idle_new_timer(timers_first(p));
+	}
 }
 
 /*
@@ -181,10 +220,7 @@ pick(struct m *m)
 		g = runq_pick(p);
 	if (g == NULL)
 		return NULL;
-	if (unlikely(p->timer_new)) {
-		p->timer_new = false;
-		idle_new_timer(timers_first(p));
-	}
+	mind_new_timer(p);
 	if (unlikely(g->pins != 0)) {
 		m->pinned_next = g;
 		return &m->g0;
@@ -194,20 +230,26 @@ pick(struct m *m)
 
 /* --- Parking --- */
 
-static COLD void
-cannot_park(void)
+void
+sched_refuse(struct m *m)
 {
-	go_panic("goro: blocking call inside go_blocking");
+	leave(m);
+	go_panic("goro: blocking call inside go_blocking or between go_block_begin and go_block_end");
 }
 
 static struct m *
 park_foreign(struct m *m, finish_fn finish, void *arg, int64_t deadline, bool *woken)
 {
 	note_clear(&m->note);
-	add_ar(&sched.n_foreign_wait, 1);
+	/* With a deadline the thread will go on by itself: no deadlock while it waits. */
+	m->counted = deadline == OS_NEVER;
+	store_rlx(&m->g->state, G_WAITING);
+	if (m->counted) {
+		add_ar(&sched.n_foreign_wait, 1);	/* [foreign-wait] with sched_ready */
+		idle_wake_monitor();
+	}
 	finish(m->g, arg);
 	*woken = note_wait(&m->note, deadline);
-	sub_ar(&sched.n_foreign_wait, 1);
 	return m;
 }
 
@@ -223,15 +265,14 @@ park(struct m *m, finish_fn finish, void *arg, enum wait_reason why, const void 
 {
 	struct g *g = m->g, *next;
 
-	if (unlikely(m->in_blocking))
-		cannot_park();
 	g->reason = (uint8_t)why;
 	g->wait_obj = obj;
 	g->wait_since = load_rlx(&sched.now);
 	g->trimmed = 0;
-	store_rlx(&g->state, G_WAITING);
 	if (unlikely(g->flags & GF_FOREIGN))
 		return park_foreign(m, finish, arg, deadline, woken);
+	ensure((g->flags & GF_SECTION) == 0);
+	store_rlx(&g->state, G_PARKING);
 	store_own(&m->p->n_parks, m->p->n_parks + 1);
 	next = unlikely(g->pins != 0) ? &m->g0 : pick(m);
 	return switch_g(m, next != NULL ? next : &m->g0, finish, arg);
@@ -282,6 +323,8 @@ sched_ready(struct m *m, struct g *g)
 
 	if (unlikely(g->flags & GF_FOREIGN)) {
 		store_rlx(&g->state, G_RUNNING);
+		if (g->m->counted)	/* it runs from now on, whenever its CPU comes to that */
+			sub_ar(&sched.n_foreign_wait, 1);	/* [foreign-wait] */
 		note_wake(&g->m->note);
 		return;
 	}
@@ -350,14 +393,14 @@ sched_yield_now(struct m *m)
 {
 	struct g *next;
 
-	if (unlikely((m->g->flags & GF_FOREIGN) || m->p == NULL)) {
+	if (unlikely((m->g->flags & (GF_FOREIGN | GF_SECTION)) || m->p == NULL)) {
 		leave(m);
 		sched_yield();
 		return enter();
 	}
 	next = pick(m);
 	if (next == NULL)
-		return m;
+		return likely(m->later == NULL) ? m : finish_timers(m);
 	if (unlikely(m->g->pins != 0) && next != &m->g0) {
 		runq_next(m->p, next);	/* we cannot switch to it: our thread is ours alone */
 		next = &m->g0;
@@ -544,8 +587,12 @@ kick_late(void)
 	int64_t now = os_now();
 	int i, n = p_count();
 
+	bool orphans = false;
+
+	for (i = load_rlx(&sched.procs); i < n; i++)
+		orphans |= timers_first(sched.p[i]) <= now;
 	for (i = 0; i < n; i++)
-		if (timers_first(sched.p[i]) <= now)
+		if (orphans || timers_first(sched.p[i]) <= now)
 			store_rlx(&sched.p[i]->kick, 1);
 }
 
@@ -580,6 +627,7 @@ find_work(struct m *m)
 			idle_sleep(m, timers_earliest());
 	}
 	stop_searching(m);
+	mind_new_timer(m->p);
 	return g;
 }
 
@@ -605,6 +653,7 @@ leave_for_good(struct m *m)
 	if (p != NULL)
 		idle_handoff(p);
 	idle_thread_ends(m);
+	sched_thread_end(m);
 }
 
 void
@@ -623,6 +672,7 @@ sched_loop(struct m *m)
 			g = m->pinned_next;
 			m->pinned_next = NULL;
 			m->p = NULL;
+			store_rlx(&p->m, NULL);		/* on its way: nobody's to take */
 			idle_run_pinned(g, p);
 			continue;
 		}

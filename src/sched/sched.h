@@ -52,6 +52,19 @@ void	sched_spawned(struct m *m, struct g *g);
 struct m *sched_regain(struct m *m);		/* a goroutine whose P is gone: queue for another */
 void	sched_loop(struct m *m);		/* an M's own context; returns when its thread shall end */
 
+/* The caller is in a blocking section, where it may not wait: panics.  Nothing may be queued yet. */
+NORETURN void sched_refuse(struct m *m);
+
+static inline void
+sched_check_section(struct m *m)
+{
+	if (unlikely(m->g->flags & GF_SECTION))
+		sched_refuse(m);
+}
+
+/* Left by handoff.c: the thread of m is about to end, and m with it. */
+extern void	(*sched_thread_end)(struct m *m);
+
 /* Left by spawn.c: where fresh goroutines begin. */
 extern void	(*sched_entry)(void *g);
 

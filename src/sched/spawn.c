@@ -16,7 +16,7 @@
 #include "panic.h"
 #include "sched.h"
 
-enum { ID_BATCH = 16, NAME_SIZE = 64 };
+enum { ID_BATCH = 16, NAME_SIZE = 64, MOST_ARGS = 512 };
 
 /* --- Birth --- */
 
@@ -51,6 +51,7 @@ spawn_new(struct m *m, go_fn fn, void *arg, size_t usable, void *pc)
 	g = g_alloc(m);
 	if (unlikely(g == NULL))
 		return NULL;
+	race_acquire(g);
 	g->sp = NULL;
 	g->stack = NULL;
 	g->err = 0;
@@ -146,9 +147,6 @@ spawn_copy(go_fn fn, const void *args, size_t size, void *pc)
 		g->flags |= GF_COPIED;
 		memcpy(g->args, args, size);
 	} else {
-		if (size > g->stack->size / 4)
-			go_panic("go_spawn_copy: %zu bytes of arguments do not fit a stack of %zu", size,
-				 g->stack->size);
 		g->arg = (char *)stack_base(g->stack) - align_up(size, 64);
 		memcpy(g->arg, args, size);
 		g->flags |= GF_ON_STACK;
@@ -161,6 +159,8 @@ spawn_copy(go_fn fn, const void *args, size_t size, void *pc)
 void
 go_spawn_copy(go_fn fn, const void *args, size_t size)
 {
+	if (size > MOST_ARGS)
+		go_panic("go_spawn_copy: %zu bytes of arguments, at most %d", size, MOST_ARGS);
 	spawn_copy(fn, args, size, __builtin_return_address(0));
 }
 
@@ -217,7 +217,10 @@ end(struct g *g)
 
 	if (unlikely(g->locals != NULL || g->name != NULL || g->caught != NULL))
 		clean_up(g);
+	race_release(g);		/* for whoever is next to use them */
+	race_release(g->stack);
 	m = enter();
+	store_rlx(&m->blocking, 0);	/* it may have ended inside a section */
 	store_own(&m->p->n_died, m->p->n_died + 1);
 	return m;
 }
@@ -263,6 +266,10 @@ go_exit(void)
 	if (m->foreign) {
 		leave(m);
 		go_panic("go_exit on a thread that is not a goroutine");
+	}
+	if (g->flags & GF_SECTION) {
+		leave(m);
+		go_panic("goro: go_exit inside a blocking section");
 	}
 	leave(m);
 	g->flags |= GF_EXITING;
@@ -382,14 +389,14 @@ int
 go_count(void)
 {
 	/* Deaths first: a goroutine counted dead has been counted born. */
-	uint64_t died = load_acq(&sched.n_died), born;
+	uint64_t died = load_acq(&sched.n_died), born;	/* [died] */
 	int i, n = p_count();
 
 	for (i = 0; i < n; i++)
-		died += load_acq(&sched.p[i]->n_died);
-	born = load_acq(&sched.n_born);
+		died += load_acq(&sched.p[i]->n_died);	/* [died] */
+	born = load_acq(&sched.n_born);			/* [died] */
 	for (i = 0; i < n; i++)
-		born += load_acq(&sched.p[i]->n_born);
+		born += load_acq(&sched.p[i]->n_born);	/* [died] */
 	return (int)(born - died);
 }
 

@@ -71,7 +71,7 @@ go_chan_unref(go_ch *c)
 	if (c == NULL)
 		return;
 	race_release(&c->refs);
-	if (sub_ar(&c->refs, 1) != 1)			/* [chan-refs] */
+	if (sub_ar(&c->refs, 1) != 1)			/* [chan-refs] with itself */
 		return;
 	race_acquire(&c->refs);
 	if (!list_empty(&c->senders) || !list_empty(&c->receivers)) {
@@ -159,6 +159,10 @@ block(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum wait_re
 {
 	struct waiter w;
 
+	if (unlikely(m->g->flags & GF_SECTION)) {
+		unlock(&c->lock);
+		sched_refuse(m);
+	}
 	w.g = m->g;
 	w.wait = NULL;
 	w.elem = elem;
@@ -178,8 +182,10 @@ block_until(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum w
 	struct wait wait = {.deadline = deadline};
 	struct waiter w = {.g = m->g, .wait = &wait, .elem = elem};
 
-	if (deadline <= os_now()) {
+	if (deadline <= os_now() || unlikely(m->g->flags & GF_SECTION)) {
 		unlock(&c->lock);
+		if (deadline > os_now())
+			sched_refuse(m);
 		leave(m);
 		return -ETIMEDOUT;
 	}
@@ -203,6 +209,8 @@ block_for_ever(enum wait_reason why)
 	struct wait wait = {.deadline = OS_NEVER};
 	struct lock none = {1};
 	struct m *m = enter();
+
+	sched_check_section(m);
 
 	rank_push(RANK_CHAN, &none);
 	for (;;)

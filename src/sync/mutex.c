@@ -5,8 +5,12 @@
  * One word of state, waiters in the address table (wait.c).
  *
  *   LOCKED   somebody holds it.
- *   PARKED   somebody waits in the table; changed with the bucket locked.
+ *   PARKED   somebody waits in the table, and no one is awake who will see to that; set with
+ *            the bucket locked.
  *   WOKEN    one waiter has been woken and has not yet run: no need to wake another.
+ *
+ * Unlocking is one exchange with 0, and the last time it touches the word, unless it finds a
+ * waiter: an object may be freed by who gets its mutex next.
  *
  * Unlocking lets whoever comes first have the mutex, which is mostly somebody already running:
  * that is what makes it fast.  But a waiter that has waited for STARVED gets it handed over
@@ -43,22 +47,23 @@ spin(uint32_t *state)
 	return false;
 }
 
-/* Returns whether the mutex was taken meanwhile; else w is queued and the bucket locked. */
+/*
+ * Whether the mutex was taken meanwhile; else w is queued and the bucket locked.  PARKED may
+ * have been lost with an unlock; who takes it here restores it.
+ */
 static struct bucket *
 queue_or_take(uint32_t *state, struct addr_waiter *w, bool woken, bool *taken)
 {
 	struct bucket *b = addr_lock(state);
-	uint32_t s = load_rlx(state), next;
+	uint32_t s = load_rlx(state), next, rest = addr_first(b, state) != NULL ? PARKED : 0;
 
-	*taken = false;
 	do {
-		if (s & LOCKED)
-			next = (s | PARKED) & ~(uint32_t)(woken ? WOKEN : 0);
-		else
-			next = (s | LOCKED) & ~(uint32_t)(woken ? WOKEN : 0);
+		*taken = (s & LOCKED) == 0;
+		next = *taken ? LOCKED | rest | (s & WOKEN) : s | PARKED;
+		if (woken)
+			next &= ~(uint32_t)WOKEN;
 	} while (!cas_acq(state, &s, next));		/* [mutex] */
-	if ((s & LOCKED) == 0) {
-		*taken = true;
+	if (*taken) {
 		unlock(&b->lock);
 		return NULL;
 	}
@@ -89,6 +94,7 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	if (spin(state) && (or_acq(state, LOCKED) & LOCKED) == 0)	/* [mutex] */
 		return 0;
 	m = enter();
+	sched_check_section(m);
 	for (;;) {
 		struct bucket *b;
 
@@ -113,36 +119,28 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	return 0;
 }
 
-/* The state without LOCKED was s, not 0: somebody waits, or is awake and about to take it. */
+/*
+ * Released already, and somebody waits.  The mutex may be gone by now unless we find a waiter:
+ * while that one is not woken, it is there, and may be written to.
+ */
 static NOINLINE void
-unlock_slow(uint32_t *state, uint32_t s)
+wake_one(uint32_t *state)
 {
 	struct addr_waiter *w;
 	struct g *g = NULL;
-	struct bucket *b;
-	struct m *m;
+	struct m *m = enter();
+	struct bucket *b = addr_lock(state);
 	bool more;
 
-	m = enter();
-	b = addr_lock(state);
-	/* Wake somebody, unless one is awake already or the mutex has a new holder, who will. */
-	for (;;) {
-		s = load_rlx(state);
-		if ((s & (LOCKED | WOKEN)) != 0 || (s & PARKED) == 0)
-			goto out;
-		/* Holding it again, for nobody else: whom we wake may get it handed over. */
-		if (cas_acq(state, &s, s | LOCKED))		/* [mutex] */
-			break;
-	}
 	w = addr_take(b, state, &more);
-	s = more ? PARKED : 0;
 	if (w != NULL) {
 		g = w->w.g;
-		w->w.ok = os_now() - w->since >= STARVED;
-		s |= w->w.ok ? LOCKED : WOKEN;
+		if (more)
+			or_acq(state, PARKED);				/* [mutex] */
+		w->w.ok = os_now() - w->since >= STARVED && (or_acq(state, LOCKED) & LOCKED) == 0;
+		if (!w->w.ok)
+			or_acq(state, WOKEN);				/* [mutex] */
 	}
-	store_rel(state, s);			/* [mutex] bits change with the bucket locked, or LOCKED free */
-out:
 	unlock(&b->lock);
 	if (g != NULL)
 		sched_ready(m, g);
@@ -189,11 +187,17 @@ go_mutex_unlock(go_mutex *m)
 	uint32_t s;
 
 	race_release(m);
-	s = add_rel(&m->go__w[0], (uint32_t)-LOCKED);			/* [mutex] */
+	/*
+	 * One exchange both releases and tells.  It takes PARKED and WOKEN away: the one who is
+	 * awake, or whom we wake, puts PARKED back when it takes its turn.
+	 */
+	s = xchg_rel(&m->go__w[0], 0);				/* [mutex] */
+	if (likely(s == LOCKED))
+		return;
 	if (unlikely((s & LOCKED) == 0))
 		fatal("sync: unlock of unlocked mutex");
-	if (unlikely(s != LOCKED))
-		unlock_slow(&m->go__w[0], s - LOCKED);
+	if ((s & (PARKED | WOKEN)) == PARKED)
+		wake_one(&m->go__w[0]);
 }
 
 void

@@ -46,6 +46,7 @@ begin(uint32_t *state)
 	if (cas_ar(state, &s, RUNNING))		/* [once] */
 		return true;
 	m = enter();
+	sched_check_section(m);
 	b = addr_lock(state);
 	if (load_acq(state) == DONE) {		/* [once] */
 		unlock(&b->lock);

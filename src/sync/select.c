@@ -305,7 +305,7 @@ wait_for_one(struct m *m, struct op *o)
 static int
 run(struct op *o)
 {
-	bool one_look = o->dflt >= 0 || o->deadline <= 0;
+	bool one_look = o->dflt >= 0 || o->deadline <= 0, wait;
 	struct g *ready = NULL;
 	struct m *m;
 	int i;
@@ -319,9 +319,12 @@ run(struct op *o)
 	order_locks(o);
 	lock_all(o);
 	i = try_all(m, o, &ready);
-	if (i < 0 && !one_look && (o->deadline == OS_NEVER || o->deadline > os_now()))
+	wait = i < 0 && !one_look && (o->deadline == OS_NEVER || o->deadline > os_now());
+	if (wait && likely((m->g->flags & GF_SECTION) == 0))
 		return wait_for_one(m, o);
 	unlock_all(o);
+	if (wait)
+		sched_refuse(m);
 	if (ready != NULL)
 		sched_ready(m, ready);
 	leave(m);

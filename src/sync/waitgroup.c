@@ -82,15 +82,22 @@ go__wg_done(void *wg)
 static int
 give_up(uint64_t *state, struct addr_waiter *w)
 {
-	struct bucket *b = addr_lock(state);
+	for (;;) {
+		struct bucket *b = addr_lock(state);
+		bool queued = w->queued, over = count(load_acq(state)) == 0;	/* [wg] */
 
-	/* Still queued: counted, too.  Otherwise the last done() is past us. */
-	if (w->queued) {
-		addr_remove(w);
-		sub_ar(state, 1);		/* [wg] */
+		if (queued && !over) {
+			addr_remove(w);
+			sub_ar(state, 1);		/* [wg] */
+		}
+		unlock(&b->lock);
+		if (!queued)
+			return 0;	/* the last done() has been here */
+		if (!over)
+			return -ETIMEDOUT;
+		/* It has seen us as a waiter and will write the word: it must still be there. */
+		go_yield();
 	}
-	unlock(&b->lock);
-	return -ETIMEDOUT;
 }
 
 int
@@ -109,6 +116,7 @@ go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
 	if (deadline != OS_NEVER && deadline <= os_now())
 		return -ETIMEDOUT;
 	m = enter();
+	sched_check_section(m);
 	w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
 	b = addr_lock(state);
 	s = load_acq(state);						/* [wg] */
@@ -123,8 +131,8 @@ go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
 	addr_enqueue(b, &w, false);
 	m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_WAITGROUP, wg);
 	leave(m);
-	if (wait.won == WON_DEADLINE)
-		return give_up(state, &w);
+	if (wait.won == WON_DEADLINE && give_up(state, &w) != 0)
+		return -ETIMEDOUT;
 	race_acquire(wg);
 	return 0;
 }
@@ -186,9 +194,8 @@ go_wg_spawn_copy(go_waitgroup *wg, go_fn fn, const void *args, size_t size)
 
 	if (fn == NULL)
 		fatal("go of nil func value");
-	if (size > sizeof(buf) - sizeof(*c))
-		go_panic("go_wg_spawn_copy: %zu bytes of arguments, at most %zu", size,
-			 sizeof(buf) - sizeof(*c));
+	if (size > 512)
+		go_panic("go_wg_spawn_copy: %zu bytes of arguments, at most 512", size);
 	c->wg = wg;
 	c->fn = fn;
 	memcpy(c->args, args, size);

@@ -55,6 +55,7 @@ go_sleep_until(int64_t deadline)
 		sleep_thread(deadline);
 		return;
 	}
+	sched_check_section(m);
 	s.g = m->g;
 	s.timer.fire = awake;
 	m = sched_park(m, finish_sleep, &s, WAIT_SLEEP, NULL);

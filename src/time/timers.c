@@ -59,7 +59,7 @@ fire(struct timer *tm, int64_t now, struct timer **later)
 static void
 unref(struct go_timer *t)
 {
-	if (sub_ar(&t->refs, 1) != 1)			/* [timer-refs] */
+	if (sub_ar(&t->refs, 1) != 1)			/* [timer-refs] with itself */
 		return;
 	go_chan_unref(t->ch);
 	free(t);
@@ -256,7 +256,7 @@ go_timer_free(go_timer *t)
 	unref(t);
 }
 
-static __attribute__((constructor)) void
+static EARLY_CONSTRUCTOR void
 prepare(void)
 {
 	timers_finish = finish;

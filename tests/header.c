@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * header.c - the public header alone, as C.
+ *
+ * It is included first and without company, must compile without a warning under every standard
+ * from C11 on (reject.sh tries them all, with each switch), and what it declares must be there to
+ * link with.
+ */
+#include "goro.h"
+
+_Static_assert(GORO_VERSION_MAJOR >= 0 && GORO_VERSION_MINOR >= 0 && GORO_VERSION_PATCH >= 0,
+	       "a version has three numbers");
+_Static_assert(GO_HOUR == INT64_C(3600000000000), "times are in nanoseconds");
+_Static_assert(GO_NOWAIT < GO_NANOSECOND && GO_FOREVER > GO_HOUR, "deadlines are ordered");
+
+/* Names that a program may well use for itself, and of which no macro may therefore speak. */
+#define N 100
+#define T int
+#define c d
+#define p q
+#define v w
+#define fn function
+#define chan_ chan
+
+struct one { int only; };
+struct pair { int x, y; };
+typedef go_chan(int) ints;
+struct service {
+	go_sender(struct pair) requests;
+	go_receiver(go_sender(int)) replies[2];
+};
+
+static void leaf(void);
+static void node(int depth, struct pair at, struct one *out, ints to, void (*then)(int, int));
+GO_TASK(leaf);
+GO_TASK(node, int, struct pair, struct one *, go_chan(int), void (*)(int, int));
+
+static void leaf(void)
+{
+}
+
+static void node(int depth, struct pair at, struct one *out, ints to, void (*then)(int, int))
+{
+	go_defer(go__unlock, NULL); go_defer(go__wg_done, NULL);
+	if (depth == 0) {
+		go_send(to, at.x + out->only);
+		then(at.x, at.y);
+		return;
+	}
+	GO(node, depth - 1, (struct pair){at.x, at.y + 1}, out, to, then);
+	GO(node, depth - 1, at, NULL, to, NULL);
+	GO(leaf);
+}
+
+static int select_all(ints a, go_chan(struct pair) b, go_receiver(int) in,
+		      go_sender(struct one) out)
+{
+	int x;
+	bool ok;
+	struct one single = {1};
+	const ints fixed = a;
+
+	switch (go_select(GO_RECV(fixed, &x), GO_SEND(b, (struct pair){1, 2}), GO_RECV(in, NULL),
+			  GO_RECV_OK(in, &x, &ok), GO_SEND(out, single), GO_SEND(a, 'c'))) {
+	case 0:
+		return go_tryselect(GO_SEND(a, 1), GO_DEFAULT);
+	case 1:
+		return go_select(GO_AFTER(GO_SECOND), GO_UNTIL(go_now()), GO_DEFAULT);
+	default:
+		return go_select_until(go_now() + GO_MINUTE, GO_RECV(go_timer_c(NULL), NULL));
+	}
+}
+
+static int use_channels(struct service *s)
+{
+	ints a = go_make(int, 1), b = go_ref(a);
+	go_chan(struct pair) pairs = go_make(struct pair, 0);
+	go_chan(go_sender(int)) senders = go_make(go_sender(int), 3);
+	int got = 0;
+
+	s->requests = go_send_only(pairs);
+	s->replies[0] = go_recv_only(senders);
+	go_send(s->requests, (struct pair){1, 2});
+	go_send(senders, go_send_only(a));
+	if (go_trysend(pairs, (struct pair){1, 2}) || go_tryrecv(a, &got) || go_recv(b, NULL))
+		got += go_send_until(pairs, (struct pair){1, 2}, go_now() + GO_MILLISECOND);
+	got += go_recv_until(a, &got, GO_FOREVER);
+	go_range(i, a)
+		go_range(j, s->replies[0])
+			go_send(j, i);
+	go_close(a);
+	go_unref(b);
+	return got + (int)(go_len(a) + go_cap(s->requests)) +
+		select_all(a, pairs, go_recv_only(a), NULL);
+}
+
+static int use_rest(void)
+{
+	static go_mutex m = GO_MUTEX_INIT;
+	static go_local l = GO_LOCAL_INIT(NULL);
+	static go_once o = GO_ONCE_INIT;
+	go_waitgroup wg = GO_WAITGROUP_INIT;
+	go_config config = GO_CONFIG_INIT;
+	go_attr attr = GO_ATTR_INIT;
+	go_stats stats = GO_STATS_INIT;
+	go_panic_info info = GO_PANIC_INFO_INIT;
+
+	go_defer_unlock(&m);
+	go_defer_done(&wg);
+	GO_WG(&wg, leaf);
+	GO_WG(&wg, node, 1, (struct pair){1, 2}, NULL, NULL, NULL);
+	config.flags = GO_CFG_IGNORE_SIGPIPE;
+	return (int)(config.size + attr.size + stats.size + info.size + l.go__key + o.go__w[0]);
+}
+
+#if defined GORO_NO_GO
+static int go(int go)
+{
+	return go;
+}
+
+static int use_go(void)
+{
+	return go(1);
+}
+#else
+static int use_go(void)
+{
+	go(leaf);
+	go(node, 1, (struct pair){1, 2}, NULL, NULL, NULL);
+	return 0;
+}
+#endif
+
+#if defined GORO_SHORT_NAMES
+static chan(int) shortened(void)
+{
+	defer(go__unlock, NULL);
+	return go_make(int, 1);
+}
+#else
+static ints shortened(void)
+{
+	int chan = 0, defer = chan;
+
+	return go_make(int, (size_t)defer);
+}
+#endif
+
+typedef void function_type(void);
+static function_type *const exported[] = {
+	(function_type *)go_init, (function_type *)go_main, (function_type *)go_run,
+	(function_type *)go_procs, (function_type *)go_cpus, (function_type *)go_count,
+	(function_type *)go_version, (function_type *)go_running,
+	(function_type *)go_spawn, (function_type *)go_try_spawn, (function_type *)go_spawn_copy,
+	(function_type *)go_spawn_with, (function_type *)go_exit, (function_type *)go_yield,
+	(function_type *)go_checkpoint, (function_type *)go_sleep, (function_type *)go_sleep_until,
+	(function_type *)go_now, (function_type *)go_id, (function_type *)go_set_name,
+	(function_type *)go_name, (function_type *)go_local_get, (function_type *)go_local_set,
+	(function_type *)go_lock_thread, (function_type *)go_unlock_thread,
+	(function_type *)go_block_begin, (function_type *)go_block_end,
+	(function_type *)go_blocking,
+	(function_type *)go_chan_make, (function_type *)go_chan_ref, (function_type *)go_chan_unref,
+	(function_type *)go_chan_send, (function_type *)go_chan_recv,
+	(function_type *)go_chan_send_until, (function_type *)go_chan_recv_until,
+	(function_type *)go_chan_close, (function_type *)go_chan_len, (function_type *)go_chan_cap,
+	(function_type *)go_selectv,
+	(function_type *)go_mutex_lock, (function_type *)go_mutex_trylock,
+	(function_type *)go_mutex_lock_until, (function_type *)go_mutex_unlock,
+	(function_type *)go_wg_add, (function_type *)go_wg_done, (function_type *)go_wg_wait,
+	(function_type *)go_wg_wait_until, (function_type *)go_wg_spawn,
+	(function_type *)go_wg_spawn_copy, (function_type *)go_once_do,
+	(function_type *)go_once_value,
+	(function_type *)go_timer_new, (function_type *)go_ticker_new,
+	(function_type *)go_after_func, (function_type *)go_timer_chan,
+	(function_type *)go_timer_stop, (function_type *)go_timer_reset,
+	(function_type *)go_timer_free,
+	(function_type *)go_panic, (function_type *)go_try,
+	(function_type *)go_stats_read, (function_type *)go_dump,
+};
+
+int main(int argc, char **argv)
+{
+	struct service s;
+
+	(void)argv;
+	for (size_t i = 0; i < sizeof exported / sizeof exported[0]; i++)
+		if (exported[i] == NULL)
+			return 1;
+	if (argc > 1000)	/* compiled, not run */
+		return use_channels(&s) + use_rest() + (int)go_len(shortened()) + use_go();
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* GO with an argument too many. */
+#include "goro.h"
+
+struct one { int only; };
+struct pair { int x, y; };
+void task(int n, struct one s, int *p, go_receiver(int) in);
+GO_TASK(task, int, struct one, int *, go_receiver(int));
+
+void test(struct one s, int *p, go_receiver(int) in);
+void test(struct one s, int *p, go_receiver(int) in)
+{
+#ifdef ACCEPT
+	GO(task, 1, s, p, in);
+#else
+	GO(task, 1, s, p, in, 5);
+#endif
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The types are those of the parameters. */
+#include "goro.h"
+
+void task(int n, char *s);
+
+#ifdef ACCEPT
+GO_TASK(task, int, char *);
+#else
+GO_TASK(task, long, char *);
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* GO_WG counts in a WaitGroup. */
+#include "goro.h"
+
+struct one { int only; };
+struct pair { int x, y; };
+void task(int n, struct one s, int *p, go_receiver(int) in);
+GO_TASK(task, int, struct one, int *, go_receiver(int));
+
+void test(struct one s, int *p, go_receiver(int) in, go_waitgroup *wg, go_mutex *m);
+void test(struct one s, int *p, go_receiver(int) in, go_waitgroup *wg, go_mutex *m)
+{
+#ifdef ACCEPT
+	GO_WG(wg, task, 1, s, p, in);
+#else
+	GO_WG(m, task, 1, s, p, in);
+#endif
+}

@@ -190,13 +190,19 @@ ready(go_chan(int) *c, int values, bool close)
 		go_close(*c);
 }
 
+static void
+drop(void *c)
+{
+	go_chan_unref(c);
+}
+
 #define CLAIM(name, values, closed_too, ...)                            \
 	static void name(__attribute__((unused)) void *arg)             \
 	{                                                               \
 		go_chan(int) c;                                         \
 		ready(&c, values, closed_too);                          \
+		go_defer(drop, (void *)c);                              \
 		__VA_ARGS__;                                            \
-		go_unref(c);                                            \
 	}
 
 CLAIM(nil_send, 0, false, go_send(nil_chan, 7))

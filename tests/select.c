@@ -239,12 +239,12 @@ static void
 block_and_wake(go_ch **c, int n, int i, int how)
 {
 	go_case *cases = calloc((size_t)n, sizeof *cases);
-	int *v = calloc((size_t)n, sizeof *v);
+	int *v = calloc((size_t)n, sizeof *v), sent = -i;
 	bool ok = how == 2;
 
 	recv_cases(cases, c, n, v);
 	if (how == 1)
-		cases[i] = (go_case){c[i], &(int){-i}, NULL, 0, GO_OP_SEND, 0};
+		cases[i] = (go_case){c[i], &sent, NULL, 0, GO_OP_SEND, 0};
 	else
 		cases[i].ok = &ok;
 	GO(use_after_block, go_chan_ref(c[i]), how, 1000 + i);

@@ -410,6 +410,7 @@ come_late_by_deadline(void *arg)
 
 	if (go_recv_until(nobody, NULL, go_now() + 300 * GO_MILLISECOND) == -ETIMEDOUT)
 		go_send(c, 1);
+	go_unref(nobody);
 	return NULL;
 }
 
@@ -423,6 +424,7 @@ CHILD(waits_for_a_thread)
 	start(&t, come_late, (void *)c);
 	go_recv(c, &v);
 	pthread_join(t, NULL);
+	go_unref(c);
 	return v == 1 ? 0 : 1;
 }
 
@@ -444,7 +446,10 @@ wait_a_while(void *arg)
 
 CHILD_PLAIN(plain_main_waits_a_while)
 {
-	return wait_a_while(go_make(int, 0)) == NULL ? 0 : 1;
+	static go_chan(int) c;
+
+	c = go_make(int, 0);
+	return wait_a_while((void *)c) == NULL ? 0 : 1;
 }
 
 CHILD(main_waits_for_a_timed_thread)
@@ -455,6 +460,7 @@ CHILD(main_waits_for_a_timed_thread)
 
 	start(&t, wait_a_while, (void *)c);
 	pthread_join(t, &failed);
+	go_unref(c);
 	return failed == NULL ? 0 : 1;
 }
 
@@ -465,7 +471,11 @@ CHILD(goroutine_waits_for_a_timed_thread)
 
 	(void)arg;
 	start(&t, come_late_by_deadline, (void *)c);
-	return go_recv(c, NULL) ? 0 : 1;
+	if (!go_recv(c, NULL))
+		return 1;
+	pthread_join(t, NULL);
+	go_unref(c);
+	return 0;
 }
 
 /* A thread whose wait ends by itself may still come. */

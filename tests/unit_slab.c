@@ -243,7 +243,7 @@ static void find_knows_its_own_addresses_only(void **state)
 	assert_null(slab_find(s, NULL));
 }
 
-static void next_visits_every_slot_in_address_order(void **state)
+static void next_visits_every_slot_in_use_in_address_order(void **state)
 {
 	struct slab *s = new_slab(SMALL, 0, 42, 1 << 16);
 	void *v[MAX], *slot = NULL, *last = NULL;
@@ -252,7 +252,7 @@ static void next_visits_every_slot_in_address_order(void **state)
 
 	(void)state;
 	assert_int_equal(slab_get(s, v, 1500), 1500);
-	slab_put(s, v, 700);			/* free ones are visited too */
+	slab_put(s, v, 700);			/* whole arenas of 42 become free, and are left out */
 	while ((slot = slab_next(s, slot)) != NULL) {
 		assert_true(last == NULL || slot > last);
 		assert_ptr_equal(slab_find(s, slot), slot);
@@ -261,7 +261,7 @@ static void next_visits_every_slot_in_address_order(void **state)
 		last = slot;
 		n++;
 	}
-	assert_int_equal(n, stats(s).slots);
+	assert_true(n < stats(s).slots && n < 800 + 2 * 42);
 	assert_int_equal(used, 800);
 }
 
@@ -576,7 +576,7 @@ int main(void)
 		cmocka_unit_test(more_regions_are_reserved_when_one_is_full),
 		cmocka_unit_test(every_slot_is_carved_once),
 		cmocka_unit_test(find_knows_its_own_addresses_only),
-		cmocka_unit_test(next_visits_every_slot_in_address_order),
+		cmocka_unit_test(next_visits_every_slot_in_use_in_address_order),
 		cmocka_unit_test(trim_gives_memory_back_and_slots_read_as_zero),
 		cmocka_unit_test(trim_leaves_what_is_in_use_alone),
 		cmocka_unit_test(trim_keeps_the_lowest_and_no_more_than_it_may),

@@ -35,6 +35,7 @@
 #include "timer.h"
 
 enum { M_STACK = 2 << 20 };	/* go_blocking promises 1 MiB */
+static const int64_t COALESCE = 500000;
 
 void (*idle_thread)(struct m *m);
 
@@ -342,6 +343,9 @@ idle_sleep(struct m *m, int64_t timers)
 	lock(&sched.lock, RANK_SCHED);
 	/* A keeper that sleeps for longer is none: it will find nothing to do when it wakes. */
 	if (timers < sched.keeper_until) {
+		/* Timers that come thick are taken together: at most one wake-up in COALESCE. */
+		if (timers < sched.keeper_woke + COALESCE)
+			timers = sched.keeper_woke + COALESCE;
 		sched.keeper = m;
 		store_rlx(&sched.keeper_until, timers);
 		until = timers;
@@ -356,8 +360,10 @@ idle_sleep(struct m *m, int64_t timers)
 
 		lock(&sched.lock, RANK_SCHED);
 		ours = m->is_idle;
-		if (ours)
+		if (ours) {
+			sched.keeper_woke = os_now();
 			remove_m(m);
+		}
 		unlock(&sched.lock);
 		if (ours)
 			return false;

@@ -35,6 +35,7 @@ enum { QUIET_ROUNDS = 50 };
 static const int64_t SHORTEST = 20 * US, LONGEST = 10 * MS;
 static const int64_t SLICE = 10 * MS;		/* as Go's */
 static const int64_t STUCK_NEXT = 200 * US;	/* with Ps idle, nobody waits longer in a next slot */
+static const int64_t LINGER = 20 * MS;
 static const int64_t TRIM_EVERY = 100 * MS;
 static const int64_t PARKED_LONG = 1000 * MS;
 
@@ -149,6 +150,9 @@ examine_all(int64_t now)
 	bool waits = anything_waits(), did = false;
 	int i, n = p_count();
 
+	/* The timers of retired Ps are everybody's, so somebody must get to look at them. */
+	for (i = load_rlx(&sched.procs); i < n; i++)
+		waits |= timers_first(sched.p[i]) <= now;
 	if (waits)
 		idle_wake();
 	for (i = 0; i < n; i++)
@@ -315,6 +319,24 @@ sleep_idle(bool again, uint32_t foreign)
 	store_rlx(&sched.monitor_asleep, 0);
 }
 
+/*
+ * Every P is idle at this moment, which may be one of many between two timers.  Going to sleep
+ * for good costs a wake-up each time, so only when nothing has moved for LINGER.
+ */
+static bool
+is_quiet(int64_t now)
+{
+	static uint64_t seen;
+	static int64_t since;
+	uint64_t a = activity();
+
+	if (a != seen) {
+		seen = a;
+		since = now;
+	}
+	return now - since >= LINGER;
+}
+
 static void *
 monitor_main(void *unused)
 {
@@ -323,11 +345,16 @@ monitor_main(void *unused)
 
 	(void)unused;
 	for (;;) {
+		now = os_now();
 		if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs)) {
 			uint32_t foreign = load_rlx(&sched.n_foreign_wait);
 
-			sleep_idle(look_for_deadlock(), foreign);
-			quiet = 0;
+			if (is_quiet(now)) {
+				sleep_idle(look_for_deadlock(), foreign);
+				quiet = 0;
+			} else {
+				quiet = QUIET_ROUNDS;
+			}
 		}
 		delay = quiet < QUIET_ROUNDS ? SHORTEST : delay * 2 < LONGEST ? delay * 2 : LONGEST;
 		nap(delay);

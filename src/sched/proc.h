@@ -185,11 +185,13 @@ struct m {
 enum {
 	RUNQ_SIZE	= HARD ? 4 : 256,
 	G_CACHE		= HARD ? 2 : 64,	/* free Gs, and stacks, kept per P */
-	NEXT_RUNS	= 24,			/* turns by the next slot while others wait */
 	AGING		= 8,			/* every so many picks the oldest goes first */
 	LOOK_AROUND	= 61,			/* picks between looks at clock and global queue */
 	MAX_PROCS	= 1024
 };
+
+#define NEXT_SLICE	INT64_C(1000000)	/* turns by the next slot while others wait: for 1 ms */
+#define AGE_EVERY	INT64_C(1000000)	/* the oldest of the fresh goes first, once in 1 ms */
 
 /*
  * Two rings.  `fresh' holds what was spawned and is used newest first by its owner; `queue'
@@ -218,7 +220,8 @@ struct p {
 	struct g	*next;		/* o  runs next; not stealable, but by the monitor */
 	uint32_t	tick;		/* a  picks so far; owner writes, monitor compares */
 	uint32_t	look;		/* o  pick at which to look around */
-	uint32_t	next_runs;	/* o  turns in a row that came by `next' */
+	int64_t		slice;		/* o  since when all turns have come by `next' */
+	int64_t		aged;		/* o  when the oldest of the fresh was last preferred */
 	uint32_t	kick;		/* a  somebody wants us to look around now */
 	struct m	*m;		/* a  who holds it; changed with sched.lock or by the holder */
 	struct g	*g_free;	/* o */
@@ -244,23 +247,26 @@ struct p {
 };
 
 struct sched {
-	struct lock	lock;		/* rank SCHED */
+	/* Read by everybody all the time, written now and then. */
+	int64_t		now;		/* a  a recent time, set by whoever reads the clock */
+	uint32_t	n_idle_p;	/* a  [idle] written under S */
+	uint32_t	spinning;	/* a  [idle] Ms that look for work */
+	uint32_t	base_alert;	/* c  alert bits that every M has */
+	int		procs;		/* a  written under S */
+	int		n_p;		/* a  Ps ever made; they are never unmade */
+
+	struct lock	lock ALIGNED(CACHE_LINE);	/* rank SCHED */
 	struct gqueue	global;		/* S  n may be peeked */
 	struct p	*idle_p;	/* S */
 	struct m	*idle_m;	/* S */
 	struct m	*all_m;		/* S  for ever */
-	uint32_t	n_idle_p;	/* a  [idle] written under S */
-	uint32_t	spinning;	/* a  [idle] Ms that look for work */
 	uint32_t	n_m;		/* S  threads made, alive */
 	uint32_t	n_idle_m;	/* S */
 	uint32_t	n_pinned_wait;	/* S  Ms asleep until their pinned G is picked */
-	uint32_t	base_alert;	/* c  alert bits that every M has */
 	uint32_t	n_foreign_wait;	/* a  foreign threads parked in a call */
 	uint32_t	n_poll_wait;	/* a  reasons to be patient: waits for the outside world */
-	int		procs;		/* a  written under S */
-	int		n_p;		/* a  Ps ever made; they are never unmade */
 	int		max_threads;	/* c */
-	int64_t		now;		/* a  a recent time, set by whoever reads the clock */
+	int64_t		keeper_woke;	/* o  by the keeper: when it last woke for a timer */
 	int64_t		keeper_until;	/* a  the idle M that minds the timers sleeps until then */
 	struct m	*keeper;	/* S */
 	uint64_t	id;		/* a  last goroutine id given to a P */

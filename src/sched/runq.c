@@ -9,8 +9,10 @@
  * oldest, that is the largest piece of work (Chase and Lev, SPAA 2005; the orders after Le
  * et al., PPoPP 2013), and `queue' is a ring used oldest first by everybody, as Go's.
  *
- * Nobody starves: every AGING picks the queue goes before what is fresh, and when the P looks
- * around (LOOK_AROUND) the global queue and then the oldest of the fresh go first.
+ * Nobody starves: every AGING picks the queue goes before what is fresh; when the P looks
+ * around (LOOK_AROUND picks) one of the global queue goes first, and once in AGE_EVERY the
+ * oldest of the fresh.  More often would be fairer, but it is that which makes a tree of
+ * goroutines go wide instead of deep.
  *
  * Indices count for ever and wrap; slot[i % RUNQ_SIZE] for head <= i < tail is in use.
  */
@@ -116,6 +118,7 @@ runq_put_global(struct g *g)
 	lock(&sched.lock, RANK_SCHED);
 	gqueue_push(&sched.global, g);
 	unlock(&sched.lock);
+	fence_sc();		/* [idle] for those without a P, whom a lone searcher does not barrier */
 }
 
 void
@@ -129,11 +132,11 @@ runq_put_global_all(struct gqueue *q)
 }
 
 struct g *
-runq_global(struct p *p)
+runq_global(struct p *p, bool one)
 {
 	struct gqueue mine = {0};
 	struct g *g, *first;
-	uint32_t n, room = RUNQ_SIZE / 2;
+	uint32_t n, room = one ? 1 : RUNQ_SIZE / 2;
 
 	if (load_rlx(&sched.global.n) == 0)
 		return NULL;
@@ -190,39 +193,46 @@ runq_next(struct p *p, struct g *g)
 		runq_yielded(p, old);
 }
 
-static struct g *
-pick_by_age(struct p *p)
-{
-	struct g *g = ring_pop_oldest(&p->queue, false);
-
-	return g != NULL ? g : ring_pop_oldest(&p->fresh, true);
-}
-
 struct g *
 runq_pick(struct p *p)
 {
 	struct g *g = p->next;
 
 	if (g != NULL) {
-		if (likely(++p->next_runs < NEXT_RUNS)) {
+		/*
+		 * Those who wake each other by turns share one slice of time, as one goroutine
+		 * that computes would have: neither may starve the rest, and a pair that does
+		 * little gets as much as one that does much (Go's inherited time slice).
+		 */
+		if (likely(load_rlx(&sched.now) - p->slice < NEXT_SLICE)) {
 			p->next = NULL;
 			return g;
 		}
-		/* A pair that wakes each other by turns must not starve the rest. */
-		p->next_runs = 0;
-		g = pick_by_age(p);
+		p->slice = load_rlx(&sched.now);
+		g = ring_pop_oldest(&p->queue, false);
+		if (g == NULL)
+			g = ring_pop_newest(&p->fresh);
 		if (g != NULL)
 			return g;
 		g = p->next;
 		p->next = NULL;
 		return g;
 	}
-	p->next_runs = 0;
+	p->slice = load_rlx(&sched.now);
 	if (p->tick % AGING == 0 && (g = ring_pop_oldest(&p->queue, false)) != NULL)
 		return g;
 	if ((g = ring_pop_newest(&p->fresh)) != NULL)
 		return g;
 	return ring_pop_oldest(&p->queue, false);
+}
+
+struct g *
+runq_oldest(struct p *p, int64_t now)
+{
+	if (now - p->aged < AGE_EVERY)
+		return NULL;
+	p->aged = now;
+	return ring_pop_oldest(&p->fresh, true);
 }
 
 /* --- Stealing --- */

@@ -37,10 +37,13 @@ struct g *runq_steal(struct p *p, struct p *from);
 
 bool	runq_has_work(struct p *p);	/* anybody: more than the next slot? a hint */
 
-/* The global queue.  runq_global takes up to a fair share, returns one of it. */
+/* The oldest of the fresh, if none has been preferred for its age for a while. */
+struct g *runq_oldest(struct p *p, int64_t now);
+
+/* The global queue.  runq_global takes one, or up to a fair share, and returns one of it. */
 void	runq_put_global(struct g *g);
 void	runq_put_global_all(struct gqueue *q);
-struct g *runq_global(struct p *p);
+struct g *runq_global(struct p *p, bool one);
 
 /* Move everything, the next slot too, to the global queue.  By the holder. */
 void	runq_flush(struct p *p);

@@ -187,10 +187,8 @@ look_around(struct m *m, struct p *p)
 	/* Those of retired Ps are everybody's. */
 	for (i = load_rlx(&sched.procs); unlikely(i < load_rlx(&sched.n_p)); i++)
 		run_timers_of(m, sched.p[i], now);
-	g = runq_global(p);
-	if (g == NULL)
-		g = ring_pop_oldest(&p->fresh, true);
-	return g;
+	g = runq_global(p, true);
+	return g != NULL ? g : runq_oldest(p, now);
 }
 
 /* Somebody runs now instead of us looking at our timers: have them minded. */
@@ -526,7 +524,7 @@ search(struct m *m)
 		cpu_relax();
 		cpu_relax();
 		if (idle_any_work()) {
-			if ((g = runq_global(m->p)) != NULL || (g = steal_from_others(m)) != NULL)
+			if ((g = runq_global(m->p, false)) != NULL || (g = steal_from_others(m)) != NULL)
 				return g;
 		}
 		if (i % 64 == 63 && first != OS_NEVER && os_now() >= first)
@@ -544,11 +542,11 @@ local_work(struct m *m)
 	if (p->retired)
 		return NULL;
 	store_rlx(&p->tick, p->tick + 1);
-	g = p->tick % LOOK_AROUND == 0 ? runq_global(p) : NULL;
+	g = p->tick % LOOK_AROUND == 0 ? runq_global(p, true) : NULL;
 	if (g == NULL)
 		g = runq_pick(p);
 	if (g == NULL)
-		g = runq_global(p);
+		g = runq_global(p, false);
 	return g;
 }
 
@@ -566,7 +564,11 @@ release_p(struct m *m)
 	idle_put_p(p);
 	if (m->spinning)
 		idle_stop_spinning(m);
-	os_membarrier();					/* [idle] */
+	/* If nobody runs, only threads without a P make work, and they fence (runq_put_global). */
+	if ((int)load_rlx(&sched.n_idle_p) == load_rlx(&sched.procs))
+		fence_sc();					/* [idle] */
+	else
+		os_membarrier();				/* [idle] */
 	return (idle_any_work() || timers_earliest() <= os_now()) && idle_take_p(m) != NULL;
 }
 

@@ -168,6 +168,13 @@ next_region(struct slab *s, const struct slab_region *after)
 	return best;
 }
 
+/* A hint: not locked, so an arena may be in between. */
+static bool
+is_free(const struct slab *s, const struct slab_arena *a)
+{
+	return load_rlx(&a->n[FREE_WARM]) + load_rlx(&a->n[FREE_COLD]) == (int)s->class.arena_slots;
+}
+
 void *
 slab_next(struct slab *s, const void *slot)
 {
@@ -187,7 +194,7 @@ slab_next(struct slab *s, const void *slot)
 	}
 	while (r != NULL) {
 		for (; a < r->arenas + load_rlx(&r->high); a++)
-			if (load_acq(&a->state) == ARENA_READY)	/* [slab-arena] */
+			if (load_acq(&a->state) == ARENA_READY && !is_free(s, a))	/* [slab-arena] */
 				return arena_lo(s, r, a);
 		if ((r = next_region(s, r)) != NULL)
 			a = r->arenas;

@@ -89,7 +89,10 @@ size_t	slab_trim(struct slab *s, size_t keep, size_t max);
 /* The slot that contains addr, or NULL.  Lock-free and async-signal-safe. */
 void	*slab_find(struct slab *s, const void *addr);
 
-/* Iterate over all committed slots, used or not, in address order; lock-free: pass NULL first. */
+/*
+ * Iterate over committed slots, used or not, in address order; lock-free: pass NULL first.
+ * Arenas without a slot in use are left out.
+ */
 void	*slab_next(struct slab *s, const void *slot);
 
 struct slab_stats {

@@ -47,8 +47,10 @@ go_sleep_until(int64_t deadline)
 	struct sleeper s = {.deadline = deadline};
 	struct m *m;
 
-	if (deadline <= os_now())
+	if (deadline <= os_now()) {
+		go_checkpoint();
 		return;
+	}
 	m = enter();
 	if (m->foreign) {
 		leave(m);

@@ -259,7 +259,7 @@ CHILD(fork_and_go_on) {
 		case '_': _exit(5);
 		case 'e': execl("/bin/sh", "sh", "-c", "exit 6", (char *)NULL); _exit(1);
 		case 'y': go_yield(); break;
-		case 's': go_sleep(1); break;
+		case 's': go_sleep(GO_MILLISECOND); break;
 		default: go_chan_recv(c, NULL);
 		}
 		_exit(3);

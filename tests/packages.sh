@@ -38,12 +38,12 @@ install()
 	die "apt-get cannot install $*"
 }
 
-# quietly COMMAND...: prints its output only if it fails
+# quietly COMMAND...: prints (the end of) its output only if it fails
 quietly()
 {
 	log=$(mktemp)
 	"$@" >"$log" 2>&1 || {
-		cat "$log" >&2
+		tail -n 60 "$log" >&2
 		rm -f "$log"
 		die "this failed: $*"
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../base/fatal.h"
+#include "../base/san.h"
 #include "../sched/gmem.h"
 #include "../sched/monitor.h"
 #include "../sched/panic.h"
@@ -45,12 +46,14 @@ print_head(struct out *o, struct g *g, uint32_t state, bool current)
 {
 	const char *name = load_acq(&g->name);		/* [g-name] */
 
+	race_acquire(name);
 	if (g->flags & GF_FOREIGN)
 		out_fmt(o, "thread %u [", g->m->tid);
 	else
 		out_fmt(o, "goroutine %lu [", g->id);
 	print_state(o, g, state, current);
 	out_fmt(o, "]:%s%s\n", name != NULL ? " " : "", name != NULL ? name : "");
+	race_release(name);
 }
 
 static void

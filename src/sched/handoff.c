@@ -99,7 +99,6 @@ attach(void)
 	m = m_new(true);
 	if (m == NULL)
 		fatal("out of memory for a thread's first call");
-	race_acquire(m);
 	m_bind(m);
 	pthread_setspecific(foreign_key, m);
 	store_rlx(&m->in_rt, 1);

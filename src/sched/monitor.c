@@ -375,7 +375,7 @@ monitor_start(void)
 	int err;
 
 	if (san_tsan)
-		threads_before = os_threads() - 1;
+		threads_before = 1;	/* its background thread */
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	idle_block_signals(&old);

@@ -79,6 +79,7 @@ m_new(bool foreign)
 
 	if (slab_get(&m_slab, (void **)&m, 1) != 1)
 		return NULL;
+	race_acquire(m);
 	memset(m, 0, sizeof(*m));
 	m->foreign = foreign;
 	m->alert = sched.base_alert;

@@ -33,6 +33,11 @@ enum {
 static void
 tell_sanitizers(struct g *from, struct g *to, bool for_ever)
 {
+	if (for_ever) {
+		/* For who is next to use them; nothing intercepted runs here any more. */
+		race_release(from);
+		race_release(from->stack);
+	}
 	if (san_asan)
 		__sanitizer_start_switch_fiber(for_ever ? NULL : &from->stack->asan_fake, to->stack->lo,
 					       to->stack->size);

@@ -95,6 +95,31 @@ go_spawn(go_fn fn, void *arg)
 	leave(m);
 }
 
+/* Names are read by dumps without a lock, so their memory is never unmapped either. */
+static const struct slab_class name_class = {
+	.name = "names", .slot_size = NAME_SIZE, .arena_slots = 64, .reserve = (size_t)1 << 28,
+};
+static struct slab name_slab;
+
+static char *
+name_get(void)
+{
+	char *name;
+
+	if (slab_get(&name_slab, (void **)&name, 1) != 1)
+		return NULL;
+	race_acquire(name);
+	name[0] = '\0';
+	return name;
+}
+
+static void
+name_put(char *name)
+{
+	race_release(name);
+	slab_put(&name_slab, (void *const *)&name, 1);
+}
+
 /* A stack is wanted now: whether there is memory for it must be known. */
 static int
 spawn_now(go_fn fn, void *arg, size_t usable, const char *name, void *pc)
@@ -106,8 +131,11 @@ spawn_now(go_fn fn, void *arg, size_t usable, const char *name, void *pc)
 		leave(m);
 		return -ENOMEM;
 	}
-	if (name != NULL && (g->name = malloc(NAME_SIZE)) != NULL)
+	if (name != NULL && (g->name = name_get()) != NULL) {
 		snprintf(g->name, NAME_SIZE, "%s", name);
+		race_release(g->name);
+		race_release(g);
+	}
 	sched_spawned(m, g);
 	leave(m);
 	return 0;
@@ -199,8 +227,12 @@ clean_up(struct g *g)
 	destroy_locals(g);
 	free(g->caught);
 	g->caught = NULL;
-	free(g->name);
-	g->name = NULL;
+	if (g->name != NULL) {
+		char *name = g->name;
+
+		store_rlx(&g->name, NULL);
+		name_put(name);
+	}
 }
 
 static void
@@ -217,8 +249,6 @@ end(struct g *g)
 
 	if (unlikely(g->locals != NULL || g->name != NULL || g->caught != NULL))
 		clean_up(g);
-	race_release(g);		/* for whoever is next to use them */
-	race_release(g->stack);
 	m = enter();
 	store_rlx(&m->blocking, 0);	/* it may have ended inside a section */
 	store_own(&m->p->n_died, m->p->n_died + 1);
@@ -233,6 +263,7 @@ run(struct m *m, struct g *g)
 	bool copied = (g->flags & GF_COPIED) != 0;
 
 	race_acquire(g);
+	race_acquire(g->stack);
 	if (copied)
 		memcpy(args, g->args, sizeof(args));
 	g->defers = NULL;
@@ -316,11 +347,13 @@ go_set_name(const char *fmt, ...)
 	va_list ap;
 
 	/* Written in place and always terminated, since dumps read it without a lock. */
-	if (name == NULL && (name = calloc(1, NAME_SIZE)) == NULL)
+	if (name == NULL && (name = name_get()) == NULL)
 		return;
+	race_acquire(name);
 	va_start(ap, fmt);
 	vsnprintf(name, NAME_SIZE, fmt, ap);
 	va_end(ap);
+	race_release(name);
 	store_rel(&g->name, name);			/* [g-name] */
 }
 
@@ -403,6 +436,8 @@ go_count(void)
 void
 spawn_init(void)
 {
+	if (slab_init(&name_slab, &name_class) != 0)
+		fatal("goro: no address space to start the runtime");
 	sched_entry = entry;
 	handoff_cleanup = clean_up;
 }

@@ -28,6 +28,7 @@
 #include "slab.h"
 
 #include "../base/fatal.h"
+#include "../base/san.h"
 #include "bits.h"
 
 #define WORDS		(SLAB_ARENA_SLOTS / 64)
@@ -320,6 +321,7 @@ make_arena(struct slab *s, char *lo, size_t *unguarded)
 {
 	size_t i;
 
+	race_release(s);
 	if (os_commit(lo, s->arena_size) != 0)
 		return false;
 	*unguarded = guard_slots(s, lo);
@@ -412,6 +414,7 @@ slab_get(struct slab *s, void **v, int n)
 		got += take(s, FREE_WARM, v + got, n - got);
 		got += take(s, FREE_COLD, v + got, n - got);
 	} while (got < n && grow(s));
+	race_acquire(s);	/* to a race detector, the mmap of grow() wrote the memory */
 	unlock(&s->lock);
 	return got;
 }

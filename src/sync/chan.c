@@ -108,8 +108,9 @@ ring_put(struct go_ch *c, const void *elem)
 
 	if (i >= c->cap)
 		i -= c->cap;
-	race_both(slot(c, i));
+	race_acquire(slot(c, i));
 	chan_copy(slot(c, i), elem, c->elem_size);
+	race_release(slot(c, i));
 	store_rlx(&c->len, c->len + 1);
 }
 
@@ -118,9 +119,10 @@ ring_get(struct go_ch *c, void *elem)
 {
 	uint32_t i = c->head;
 
-	race_both(slot(c, i));
+	race_acquire(slot(c, i));
 	if (elem != NULL)
 		chan_copy(elem, slot(c, i), c->elem_size);
+	race_release(slot(c, i));
 	c->head = i + 1 == c->cap ? 0 : i + 1;
 	store_rlx(&c->len, c->len - 1);
 }
@@ -137,9 +139,10 @@ send_locked(struct go_ch *c, const void *elem, struct g **ready)
 	if (unlikely(c->closed))
 		return CHAN_CLOSED;
 	if ((w = waiter_take(&c->receivers)) != NULL) {
-		race_both(w);
+		race_acquire(w);
 		if (w->elem != NULL)
 			chan_copy(w->elem, elem, c->elem_size);
+		race_release(w);
 		w->ok = true;
 		*ready = w->g;
 		return CHAN_DONE;
@@ -291,17 +294,19 @@ recv_locked(struct go_ch *c, void *elem, struct g **ready)
 		ring_get(c, elem);
 		/* (3): room appears only now; the first sender's value takes it. */
 		if ((w = waiter_take(&c->senders)) != NULL) {
-			race_both(w);
+			race_acquire(w);
 			ring_put(c, w->elem);
+			race_release(w);
 			w->ok = true;
 			*ready = w->g;
 		}
 		return CHAN_DONE;
 	}
 	if ((w = waiter_take(&c->senders)) != NULL) {
-		race_both(w);
+		race_acquire(w);
 		if (elem != NULL)
 			chan_copy(elem, w->elem, c->elem_size);
+		race_release(w);
 		w->ok = true;
 		*ready = w->g;
 		return CHAN_DONE;

@@ -341,7 +341,7 @@ TEST(closed_channel_drains_first)
 	go_unref(c);
 }
 
-static atomic_int awake;
+static atomic_int awake, about_to_wait;
 
 static void
 recv_closed(go_receiver(uint64_t) c)
@@ -349,6 +349,7 @@ recv_closed(go_receiver(uint64_t) c)
 	uint64_t v = 99;
 
 	go_set_name("waits for close");
+	atomic_fetch_add(&about_to_wait, 1);
 	CHECK(!go_recv(c, &v));
 	CHECK_EQ(v, 0);
 	atomic_fetch_add(&awake, 1);
@@ -364,8 +365,10 @@ TEST(close_wakes_all_receivers_with_zero)
 		go_chan(uint64_t) c = go_make(uint64_t, cap);
 
 		atomic_store(&awake, 0);
+		atomic_store(&about_to_wait, 0);
 		for (int i = 0; i < n; i++)
 			GO(recv_closed, go_recv_only(go_ref(c)));
+		wait_until(atomic_load(&about_to_wait) == n);
 		wait_until(support_parked("waits for close", "chan receive") == n);
 		CHECK_EQ(atomic_load(&awake), 0);
 		go_close(c);

@@ -420,11 +420,11 @@ wordfreq: tree/fifo: Not a directory'
 	if [ "$(id -u)" -ne 0 ]; then
 		run 1 wordfreq -n $all locked
 	elif cp "$bin/wordfreq" . &&
-	     setpriv --reuid 65534 --regid 65534 --clear-groups ./wordfreq -h >/dev/null 2>&1; then
+	     setpriv --reuid 65534 --regid 65534 --clear-groups $emulator ./wordfreq -h >/dev/null 2>&1; then
 		what='wordfreq locked, by nobody'
 		count=$((count + 1))
 		timeout -k 10 300 setpriv --reuid 65534 --regid 65534 --clear-groups \
-			./wordfreq -n $all locked >out 2>err
+			$emulator ./wordfreq -n $all locked >out 2>err
 		[ $? -eq 1 ] || failed 'exit status is not 1'
 	else
 		echo "SKIP: unreadable files: root reads all, and cannot run wordfreq as somebody else here"

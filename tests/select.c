@@ -462,6 +462,8 @@ TEST(same_channel_in_several_cases)
 	go_unref(c);
 }
 
+static atomic_int about_to_wait;
+
 static void
 selects_until_closed(go_chan(int) a, go_chan(int) b, go_waitgroup *wg)
 {
@@ -469,6 +471,7 @@ selects_until_closed(go_chan(int) a, go_chan(int) b, go_waitgroup *wg)
 
 	go_defer_done(wg);
 	go_set_name("until closed");
+	atomic_fetch_add(&about_to_wait, 1);
 	go_select(GO_RECV_OK(a, NULL, &ok), GO_RECV_OK(b, NULL, &ok2));
 	CHECK(!ok && ok2);
 }
@@ -483,6 +486,7 @@ TEST(close_wakes_every_select)
 	go_wg_add(&wg, n);
 	for (int i = 0; i < n; i++)
 		GO(selects_until_closed, a, b, &wg);
+	wait_until(atomic_load(&about_to_wait) == n);
 	wait_until(support_parked("until closed", "select") == n);
 	go_close(a);
 	go_wg_wait(&wg);

@@ -8,8 +8,8 @@
  *
  * Checks.  CHECK(cond), CHECK_EQ(a, b), CHECK_MSG(cond, fmt, ...) record a failure and go on; they
  * may be used in any goroutine and any thread, and the test fails at its end.  cmocka's assert_*
- * names work too: in the test's own goroutine a failure ends the test with go_exit (deferred calls run),
- * anywhere else it is recorded like a CHECK.
+ * names work too: in the test's own goroutine a failure ends the test with go_exit (deferred calls
+ * run), anywhere else it is recorded like a CHECK.
  *
  * Children.  CHILD(name) { ... } defines a function that support_child(name, arg, &result) runs in
  * a new process of this program, as goroutine 1; CHILD_PLAIN(name) runs it under a plain main().
@@ -31,7 +31,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -42,7 +41,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -309,85 +307,7 @@ support_give_up(bool ok)
 #define fail_msg(...)               support_give_up(CHECK_MSG(false, __VA_ARGS__))
 #define skip()                      (atomic_store(&support.skipped, 1), go_exit())
 
-/* ------------------------------------------------------------ waiting --- */
-
-struct support_wait { int64_t deadline; unsigned steps; };
-
-/* One step of waiting for what other goroutines bring about: false when patience is over. */
-static inline bool
-support_wait_step(struct support_wait *w)
-{
-	if (w->deadline == 0)
-		w->deadline = support_clock() + 30 * GO_SECOND;
-	if (++w->steps % 64 != 0 && go_running()) {
-		go_yield();
-		return true;
-	}
-	if (go_running())
-		go_sleep(100 * GO_MICROSECOND);
-	else
-		nanosleep(&(struct timespec){0, 100000}, NULL);
-	return support_clock() < w->deadline;
-}
-
-/* Wait until cond holds; it is a failure of the test if that takes half a minute. */
-#define wait_until(cond)                                                                \
-	do {                                                                            \
-		struct support_wait support_w = {0, 0};                                 \
-		bool support_ok;                                                        \
-		while (!(support_ok = (cond)) && support_wait_step(&support_w))         \
-			;                                                               \
-		CHECK_MSG(support_ok, "waited in vain for %s", #cond);                  \
-	} while (0)
-
-/*
- * Give everybody who can run the chance to do so.  Nothing may depend on it being enough: use it
- * before checks that something has NOT happened, or to make an interleaving likely.
- */
-static inline void
-support_settle(void)
-{
-	for (int i = 0; i < 50; i++) {
-		if (!go_running())
-			sched_yield();
-		else if (i % 25 == 24)
-			go_sleep(200 * GO_MICROSECOND);
-		else
-			go_yield();
-	}
-}
-
-/* Is it "goroutine N [reason...]: name..."? */
-static inline bool
-support_is_parked(char *line, const char *name, const char *reason)
-{
-	char *state = strchr(line, '['), *end = strstr(line, "]:");
-
-	if (strncmp(line, "goroutine ", 10) != 0 || state == NULL || end == NULL)
-		return false;
-	end += end[2] == ' ' ? 3 : 2;
-	return strncmp(state + 1, reason, strlen(reason)) == 0 &&
-	       strncmp(end, name, strlen(name)) == 0;
-}
-
-/* How many goroutines whose name begins with `name` wait for what begins with `reason`. */
-static inline int
-support_parked(const char *name, const char *reason)
-{
-	int fd = memfd_create("dump", MFD_CLOEXEC), count = 0;
-	FILE *f = fd >= 0 ? fdopen(fd, "w+") : NULL;
-	char line[512];
-
-	if (f == NULL)
-		abort();
-	go_dump(fd);
-	rewind(f);
-	while (fgets(line, sizeof line, f) != NULL)
-		count += support_is_parked(line, name, reason);
-	fclose(f);
-	return count;
-}
-
+#include "support_wait.h"
 #include "support_child.h"
 
 /* ------------------------------------------------------------ watchdog --- */
@@ -548,6 +468,18 @@ support_seed_start(void)
 		: (uint64_t)support_clock() ^ (uint64_t)getpid() << 40;
 }
 
+/* ThreadSanitizer lets every process linger for a second at its end. */
+static inline void
+support_hurry_children(void)
+{
+	const char *old = getenv("TSAN_OPTIONS");
+	char options[1024];
+
+	snprintf(options, sizeof options, "atexit_sleep_ms=0 %s", old != NULL ? old : "");
+	if (SUPPORT_TSAN)
+		setenv("TSAN_OPTIONS", options, 1);
+}
+
 static inline int
 support_main(const char *name, const struct CMUnitTest *tests, size_t n, int argc, char **argv)
 {
@@ -557,6 +489,7 @@ support_main(const char *name, const struct CMUnitTest *tests, size_t n, int arg
 	support.program = name;
 	support.self[len > 0 ? len : 0] = '\0';
 	support_seed_start();
+	support_hurry_children();
 	if (argc >= 4 && strcmp(argv[1], "--child") == 0) {
 		child = support_child_find(NULL, argv[2]);
 		if (child == NULL)

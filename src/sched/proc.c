@@ -49,11 +49,11 @@ carve(void *slot, size_t size)
 
 static const struct slab_class g_class = {
 	.name = "goroutines", .slot_size = sizeof(struct g), .arena_slots = 256,
-	.reserve = (size_t)1 << 36, .carve = carve,
+	.reserve = (size_t)1 << 26, .carve = carve,
 };
 static const struct slab_class m_class = {
 	.name = "threads", .slot_size = (sizeof(struct m) + 31) & ~(size_t)31, .arena_slots = 64,
-	.reserve = (size_t)1 << 28, .carve = carve,
+	.reserve = (size_t)1 << 22, .carve = carve,
 };
 
 void

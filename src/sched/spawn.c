@@ -97,7 +97,7 @@ go_spawn(go_fn fn, void *arg)
 
 /* Names are read by dumps without a lock, so their memory is never unmapped either. */
 static const struct slab_class name_class = {
-	.name = "names", .slot_size = NAME_SIZE, .arena_slots = 64, .reserve = (size_t)1 << 28,
+	.name = "names", .slot_size = NAME_SIZE, .arena_slots = 64, .reserve = (size_t)1 << 22,
 };
 static struct slab name_slab;
 

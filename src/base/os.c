@@ -18,8 +18,6 @@
 #include <unistd.h>
 
 #include "atomic.h"
-#include "fatal.h"
-#include "lock.h"
 
 /* Newer than the headers of the oldest system we build on. */
 #ifndef MADV_GUARD_INSTALL

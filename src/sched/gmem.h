@@ -5,10 +5,7 @@
 #ifndef GORO_GMEM_H
 #define GORO_GMEM_H
 
-#include "../stack/slab.h"
 #include "proc.h"
-
-extern struct slab g_slab;
 
 struct g	*g_alloc(struct m *m);		/* zeroed but for its memory; NULL: no memory */
 void		g_free(struct m *m, struct g *g);	/* its stack goes as well */

@@ -9,8 +9,6 @@
 
 #include "../base/fatal.h"
 #include "../base/san.h"
-#include "../stack/slab.h"
-#include "gmem.h"
 
 struct sched sched;
 

@@ -30,6 +30,7 @@
 #include "../base/list.h"
 #include "../base/lock.h"
 #include "../base/rand.h"
+#include "../stack/slab.h"
 #include "../stack/stack.h"
 #include "../stack/switch.h"
 
@@ -281,6 +282,7 @@ struct sched {
 	struct p	*p[MAX_PROCS];	/* a  published by n_p [sched-p] */
 };
 extern struct sched sched;
+extern struct slab g_slab;	/* where Gs live */
 
 /*
  * The current M.  The only thread-local variable of the library; never inlined as a plain

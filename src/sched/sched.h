@@ -7,6 +7,7 @@
 
 #include "idle.h"
 #include "runq.h"
+#include "timer.h"
 
 /*
  * Park the caller: off its stack first, then finish(g, arg) runs on whatever comes next and
@@ -50,7 +51,7 @@ struct m *sched_arrive(void);
 void	sched_spawned(struct m *m, struct g *g);
 
 struct m *sched_regain(struct m *m);		/* a goroutine whose P is gone: queue for another */
-void	sched_loop(struct m *m);		/* an M's own context; returns when its thread shall end */
+void	sched_loop(struct m *m);		/* loop.c: an M's own context; returns when its thread shall end */
 
 /* The caller is in a blocking section, where it may not wait: panics.  Nothing may be queued yet. */
 NORETURN void sched_refuse(struct m *m);
@@ -67,6 +68,22 @@ extern void	(*sched_thread_end)(struct m *m);
 
 /* Left by spawn.c: where fresh goroutines begin. */
 extern void	(*sched_entry)(void *g);
+
+/* Timers of p that are due: wakes sleepers, leaves the rest in m->later; then those. */
+uint32_t sched_run_timers(struct m *m, struct p *p, int64_t now);
+struct m *sched_finish_timers(struct m *m);
+
+/* Somebody runs now instead of us looking at our timers: have them minded. */
+static inline void
+sched_mind_timer(struct p *p)
+{
+	if (unlikely(p->timer_new)) {
+		p->timer_new = false;
+		idle_new_timer(timers_first(p));
+	}
+}
+
+struct m *sched_leave_g0(struct m *m, struct g *g);	/* run g; returns when g0 is switched to again */
 
 void	sched_timer_added(struct m *m, struct p *p, int64_t when);	/* after timer_add said earliest */
 

@@ -592,11 +592,6 @@ void
 slab_stats(struct slab *s, struct slab_stats *st)
 {
 	lock(&s->lock, RANK_SLAB);
-	*st = (struct slab_stats){
-		.slots = s->nslots,
-		.free_warm = s->nfree[FREE_WARM],
-		.free_cold = s->nfree[FREE_COLD],
-		.unguarded = s->unguarded,
-	};
+	*st = (struct slab_stats){s->nslots, s->nfree[FREE_WARM], s->nfree[FREE_COLD], s->unguarded};
 	unlock(&s->lock);
 }

@@ -271,7 +271,8 @@ plain()
 	tail -n 1 out >time
 	sed '$d' out >counts
 	cmp -s want counts || failed 'differs from the plain count'
-	grep -Eqx "[0-9.]+ s, ([0-9.]+|inf) MB/s, $GORO_PROCS workers, [0-9]+ goroutines, [0-9]+ steals" time ||
+	speed='[0-9.]+ s, ([0-9.]+|inf) MB/s'
+	grep -Eqx "$speed, $GORO_PROCS workers, [0-9]+ goroutines, [0-9]+ steals" time ||
 		failed "the last line is not as it should be"
 	[ "$(sed 's/.*workers, \([0-9]*\) .*/\1/' time)" -ge $((GORO_PROCS + 2)) ] ||
 		failed 'too few goroutines'
@@ -332,7 +333,8 @@ line' -n '*' "$(printf 'caf\351')" "it's" .hidden; do
 	ln -s many tree/linked
 	ln -s nowhere tree/dangling
 	mkfifo tree/fifo
-	perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un("tree/socket")) or die' ||
+	perl -MSocket -e 'socket(S, PF_UNIX, SOCK_STREAM, 0) or die;
+		bind(S, sockaddr_un("tree/socket")) or die' ||
 		echo 'SKIP: no socket in the tree, it takes perl'
 
 	mkdir beyond # deeper than a path can be long
@@ -417,17 +419,16 @@ wordfreq: tree/fifo: Not a directory'
 	has out '^ *[0-9]*  far$'
 	plain 1 beyond
 
+	nobody='setpriv --reuid 65534 --regid 65534 --clear-groups'
 	if [ "$(id -u)" -ne 0 ]; then
 		run 1 wordfreq -n $all locked
-	elif cp "$bin/wordfreq" . &&
-	     setpriv --reuid 65534 --regid 65534 --clear-groups $emulator ./wordfreq -h >/dev/null 2>&1; then
+	elif cp "$bin/wordfreq" . && $nobody $emulator ./wordfreq -h >/dev/null 2>&1; then
 		what='wordfreq locked, by nobody'
 		count=$((count + 1))
-		timeout -k 10 300 setpriv --reuid 65534 --regid 65534 --clear-groups \
-			$emulator ./wordfreq -n $all locked >out 2>err
+		timeout -k 10 300 $nobody $emulator ./wordfreq -n $all locked >out 2>err
 		[ $? -eq 1 ] || failed 'exit status is not 1'
 	else
-		echo "SKIP: unreadable files: root reads all, and cannot run wordfreq as somebody else here"
+		echo "SKIP: unreadable files: root reads all, and nobody cannot run wordfreq here"
 		return
 	fi
 	sort err >sorted && mv sorted err

@@ -109,7 +109,7 @@ anything_waits(void)
 static bool
 examine(struct p *p, int64_t now, bool waits)
 {
-	struct m *m = load_acq(&p->m);			/* [p-m] what it points at is initialised */
+	struct m *m = load_rlx(&p->m);	/* its fields may be stale, but they are there */
 	uint32_t tick = load_rlx(&p->tick);
 	int64_t ran;
 

@@ -251,7 +251,7 @@ end(struct g *g)
 		clean_up(g);
 	m = enter();
 	store_rlx(&m->blocking, 0);	/* it may have ended inside a section */
-	store_own(&m->p->n_died, m->p->n_died + 1);
+	store_rel(&m->p->n_died, m->p->n_died + 1);	/* [died] after its birth */
 	return m;
 }
 

@@ -187,7 +187,7 @@ TEST(choices_are_independent)
 	for (int i = 0; i < n; i++) {
 		k = go_selectv(cases, 2, GO_FOREVER) & 1;
 		changes += k != (history & 1);
-		history = history << 1 | k;
+		history = (history << 1 | k) & 0xff;
 		if (i >= 2)
 			triples[history & 7]++;
 	}

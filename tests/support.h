@@ -468,16 +468,22 @@ support_seed_start(void)
 		: (uint64_t)support_clock() ^ (uint64_t)getpid() << 40;
 }
 
-/* ThreadSanitizer lets every process linger for a second at its end. */
+/*
+ * ThreadSanitizer lets every process linger for a second at its end.  Children mostly die on
+ * purpose and free nothing: leaks are looked for in the tests themselves.
+ */
 static inline void
 support_hurry_children(void)
 {
-	const char *old = getenv("TSAN_OPTIONS");
+	const char *old = getenv("TSAN_OPTIONS"), *asan = getenv("ASAN_OPTIONS");
 	char options[1024];
 
 	snprintf(options, sizeof options, "atexit_sleep_ms=0 %s", old != NULL ? old : "");
 	if (SUPPORT_TSAN)
 		setenv("TSAN_OPTIONS", options, 1);
+	snprintf(options, sizeof options, "%s%sdetect_leaks=0", asan != NULL ? asan : "",
+		asan != NULL ? ":" : "");
+	setenv("ASAN_OPTIONS", options, 1);
 }
 
 static inline int

@@ -36,6 +36,7 @@ static const int64_t SHORTEST = 20 * US, LONGEST = 10 * MS;
 static const int64_t SLICE = 10 * MS;		/* as Go's */
 static const int64_t STUCK_NEXT = 200 * US;	/* with Ps idle, nobody waits longer in a next slot */
 static const int64_t LINGER = 20 * MS;
+static const int64_t LOOK_AGAIN = 500 * MS;
 static const int64_t TRIM_EVERY = 100 * MS;
 static const int64_t PARKED_LONG = 1000 * MS;
 
@@ -242,24 +243,29 @@ live(void)
 	return n;
 }
 
-/* Nobody runs, nothing will happen by itself.  Says whether threads exist that we do not know. */
+/*
+ * Nobody runs, nothing will happen by itself.  *later: not now, but it may become so without
+ * any P being taken: threads that we do not know may end, one of ours may be on its way to
+ * sleep or out of a blocking call.
+ */
 static bool
-is_stuck(bool *strangers)
+is_stuck(bool *later)
 {
 	uint32_t foreign = load_rlx(&sched.n_foreign_wait), made;
-	bool stuck;
+	bool asleep, none;
 
 	lock(&sched.lock, RANK_SCHED);
 	made = sched.n_m;
-	stuck = sched.n_idle_m + sched.n_pinned_wait == made && sched.global.n == 0 &&
-		load_rlx(&sched.n_poll_wait) == 0 && load_rlx(&sched.n_idle_p) == (uint32_t)sched.procs;
+	asleep = sched.n_idle_m + sched.n_pinned_wait == made;
+	none = sched.global.n == 0 && load_rlx(&sched.n_poll_wait) == 0 &&
+	       load_rlx(&sched.n_idle_p) == (uint32_t)sched.procs;
 	unlock(&sched.lock);
-	*strangers = false;
-	if (!stuck || timers_earliest() != OS_NEVER || timers_count() != 0 || 
+	*later = !asleep;
+	if (!asleep || !none || timers_earliest() != OS_NEVER || timers_count() != 0 ||
 	    (live() == 0 && foreign == 0 && !load_rlx(&sched.main_exited)))
 		return false;
-	*strangers = os_threads() > (int)(made + 1 + foreign) + threads_before;
-	return !*strangers;
+	*later = os_threads() > (int)(made + 1 + foreign) + threads_before;
+	return !*later;
 }
 
 static uint64_t
@@ -278,13 +284,13 @@ static bool
 look_for_deadlock(void)
 {
 	uint64_t before = activity();
-	bool strangers;
+	bool later;
 
-	if (!is_stuck(&strangers))
-		return strangers;
+	if (!is_stuck(&later))
+		return later;
 	/* Twice, with time between: a foreign thread may be on its way out of a wait. */
 	usleep(2000);
-	if (!is_stuck(&strangers) || activity() != before)
+	if (!is_stuck(&later) || activity() != before)
 		return true;
 	if (load_rlx(&sched.main_exited) && live() == 0)
 		monitor_deadlock("no goroutines (main called runtime.Goexit) - deadlock!");
@@ -309,7 +315,7 @@ sleep_idle(bool again, uint32_t foreign)
 {
 	int64_t now = os_now();
 	bool more = trim(now, true);
-	int64_t until = more ? now + TRIM_EVERY : again ? now + 1000 * MS : OS_NEVER;
+	int64_t until = more ? now + TRIM_EVERY : again ? now + LOOK_AGAIN : OS_NEVER;
 
 	store_sc(&sched.monitor_asleep, 1);				/* [monitor] */
 	fence_sc();							/* [monitor] */

@@ -31,6 +31,7 @@ WEAK void	__tsan_destroy_fiber(void *fiber);
 WEAK void	__tsan_switch_to_fiber(void *fiber, unsigned flags);
 WEAK void	__tsan_acquire(void *addr);
 WEAK void	__tsan_release(void *addr);
+WEAK void	AnnotateBenignRaceSized(const char *file, int line, const volatile void *p, size_t n, const char *why);
 
 #define TSAN_NO_SYNC	1u	/* __tsan_switch_to_fiber: the switch is no happens-before edge */
 
@@ -54,6 +55,14 @@ race_both(const void *p)
 {
 	race_acquire(p);
 	race_release(p);
+}
+
+/* A thread's errno is initialised by one thread and used by goroutines: no race worth a report. */
+static inline void
+san_errno(const volatile int *p)
+{
+	if (unlikely(san_tsan) && AnnotateBenignRaceSized != NULL)
+		AnnotateBenignRaceSized(__FILE__, __LINE__, p, sizeof(*p), "errno");
 }
 
 static inline void

@@ -78,7 +78,7 @@ is_blocked(struct m *m, int64_t now)
 	struct timespec t;
 	int64_t cpu;
 	/* The clock of a thread of ours by its id, as pthread_getcpuclockid computes it. */
-	clockid_t id = (clockid_t)((~(clockid_t)m->tid << 3) | 6);
+	clockid_t id = (clockid_t)((~m->tid << 3) | 6u);
 
 	if (m->tid == 0 || clock_gettime(id, &t) != 0)
 		return false;

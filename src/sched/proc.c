@@ -103,6 +103,7 @@ NOINLINE void
 m_bind(struct m *m)
 {
 	m->errno_loc = &errno;
+	san_errno(m->errno_loc);
 	if (__cxa_get_globals != NULL)
 		m->eh = __cxa_get_globals();
 	m->tid = os_gettid();

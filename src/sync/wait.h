@@ -15,7 +15,8 @@
 #include "../sched/sched.h"
 #include "../sched/timer.h"
 
-enum { WON_NOBODY = 0, WON_DEADLINE = UINT32_MAX };
+#define WON_NOBODY	UINT32_C(0)
+#define WON_DEADLINE	UINT32_MAX
 
 struct wait {
 	uint32_t	won;		/* a  [won] WON_*, or the winning waiter's index plus 1 */

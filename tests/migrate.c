@@ -298,7 +298,7 @@ static void mix_often(struct place *p, int salt, go_waitgroup *wg) {
 		d[i] = 0.5 * salt + i;
 		expected += (i + 1) * ((double)a[i] + d[i]);
 	}
-	for (int i = 0; i < (int)support_scale(300); i++) {
+	for (int i = 0; i < (int)support_scale(100); i++) {
 		double sum = mix(p, i % WAYS, a, d);
 
 		CHECK_MSG(sum > expected - 0.01 && sum < expected + 0.01, "%f, not %f", sum,
@@ -313,7 +313,7 @@ TEST(registers_are_kept) {
 	struct place p;
 
 	place_open(&p);
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < 16; i++) {
 		go_wg_add(&wg, 1);
 		GO(mix_often, &p, i, &wg);
 	}

@@ -283,7 +283,7 @@ static void grow_forest(uint64_t seed, int size, bool weather) {
 }
 
 static void grow_many(int forests, bool weather) {
-	int size = SUPPORT_TSAN ? 100 : (int)support_scale(3000) + 50;
+	int size = SUPPORT_TSAN ? 100 : (int)support_scale(2000) + 50;
 
 	for (int i = 0; i < forests; i++) {
 		grow_forest((uint64_t)i * 1000, size, weather);
@@ -292,16 +292,16 @@ static void grow_many(int forests, bool weather) {
 }
 
 TEST(random_programs_end_with_everything_in_balance) {
-	grow_many(4, false);
+	grow_many(3, false);
 }
 
 TEST(random_programs_while_procs_change) {
-	grow_many(4, true);
+	grow_many(3, true);
 }
 
 CHILD(a_forest) {
 	support.seed = strtoull(arg, NULL, 0);
-	grow_many(3, false);
+	grow_many(2, false);
 	return atomic_load(&support.failures) == 0 ? 0 : 1;
 }
 

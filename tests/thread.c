@@ -42,7 +42,7 @@ static void make_noise(void *arg) {
 }
 
 static void noise_start(struct noise *n) {
-	for (int i = 0; i < 24; i++)
+	for (int i = 0; i < 12; i++)
 		go_wg_spawn(&n->wg, make_noise, n);
 }
 
@@ -58,7 +58,7 @@ struct pinned { struct noise *noise; go_chan(int) c; go_mutex m; };
 static void switch_about(struct pinned *p, long here) {
 	int v;
 
-	for (int i = 0; i < (int)support_scale(100); i++) {
+	for (int i = 0; i < (int)support_scale(40); i++) {
 		go_yield();
 		CHECK_EQ(tid(), here);
 		go_sleep(30 * GO_MICROSECOND);

@@ -211,15 +211,14 @@ drop_some(int64_t now)
 static bool
 trim(int64_t now, bool all_idle)
 {
-	static int64_t last_free, last;
+	static int64_t last_free, last_drop;
 	bool more = false;
 	size_t n;
 
-	if (now - last < TRIM_EVERY)
-		return true;
-	last = now;
 	/* What is free while we are busy will be wanted again: only idle programs give back soon. */
-	if (all_idle || now - last_free >= 10 * TRIM_EVERY) {
+	if (now - last_free < (all_idle ? TRIM_EVERY : 10 * TRIM_EVERY)) {
+		more = all_idle;
+	} else {
 		last_free = now;
 		while ((n = gmem_trim(all_idle)) > 0) {
 			more = true;
@@ -227,6 +226,9 @@ trim(int64_t now, bool all_idle)
 				break;
 		}
 	}
+	if (now - last_drop < TRIM_EVERY)
+		return more;
+	last_drop = now;
 	return drop_some(now) || more;
 }
 

@@ -253,8 +253,11 @@ run_entry(void *arg)
 {
 	struct run *r = arg;
 
-	go_defer(wake_waiter, r);	/* go_exit must not leave it waiting */
+	go_deferred d = {wake_waiter, r, NULL};
+
+	go__defer_push(&d);	/* go_exit must not leave it waiting */
 	r->result = r->fn(r->arg);
+	go__defer_pop(&d);
 }
 
 static void

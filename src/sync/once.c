@@ -62,8 +62,12 @@ begin(uint32_t *state)
 static void
 run(uint32_t *state, go_fn fn, void *arg)
 {
-	go_defer(done, state);
+	go_deferred d = {done, state, NULL};
+
+	/* Not go_defer: its cleanup attribute would need the unwinder of libgcc. */
+	go__defer_push(&d);
 	fn(arg);
+	go__defer_pop(&d);
 }
 
 void

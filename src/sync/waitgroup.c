@@ -155,9 +155,11 @@ static void
 run_copied(void *arg)
 {
 	struct call *c = arg;
+	go_deferred d = {go__wg_done, c->wg, NULL};
 
-	go_defer_done(c->wg);
+	go__defer_push(&d);	/* go_exit must count as well */
 	c->fn(c->args);
+	go__defer_pop(&d);
 }
 
 struct call1 {
@@ -170,9 +172,11 @@ static void
 run_plain(void *arg)
 {
 	struct call1 *c = arg;
+	go_deferred d = {go__wg_done, c->wg, NULL};
 
-	go_defer_done(c->wg);
+	go__defer_push(&d);
 	c->fn(c->arg);
+	go__defer_pop(&d);
 }
 
 void

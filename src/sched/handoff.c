@@ -75,8 +75,6 @@ thread_end(struct m *m)
 		sigaltstack(&none, NULL);
 		munmap(m->altstack, m->altstack_size);
 	}
-	if (m->stat_fd >= 0)
-		close(m->stat_fd);
 	race_release(m);
 	m_free(m);
 }
@@ -126,6 +124,7 @@ handoff_thread_init(struct m *m)
 	if (san_tsan)
 		m->stack0.tsan_fiber = __tsan_get_current_fiber();
 	handoff_signal_stack(m);
+	race_release(m);	/* the thread's own variables are there for its goroutines */
 }
 
 /* --- enter(), the rare cases --- */
@@ -272,10 +271,12 @@ go_blocking(void *(*fn)(void *), void *arg)
 	m->in_blocking = 1;
 	if (unlikely(san_asan))
 		__sanitizer_start_switch_fiber(&b.g->stack->asan_fake, m->stack0.lo, m->stack0.size);
+	race_acquire(&m->stack0);	/* one after the other uses it */
 	/* Below what g0 has suspended there, its red zone spared. */
 	switch_call((void *)(((uintptr_t)m->g0.sp - 256) & ~(uintptr_t)63), call_blocking, &b);
 	if (unlikely(san_asan))
 		__sanitizer_finish_switch_fiber(b.g->stack->asan_fake, NULL, NULL);
+	race_release(&m->stack0);
 	m->in_blocking = 0;
 	go_block_end();
 	return b.result;

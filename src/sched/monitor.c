@@ -54,18 +54,17 @@ static char
 thread_state(struct m *m)
 {
 	char buf[160];
+	struct out o;
 	ssize_t n;
+	int fd;
 
-	if (m->stat_fd < 0) {
-		struct out o;
-
-		out_init(&o, -1);
-		out_fmt(&o, "/proc/self/task/%u/stat%c", m->tid, '\0');
-		m->stat_fd = open(o.buf, O_RDONLY | O_CLOEXEC);
-	}
-	if (m->stat_fd < 0)
+	out_init(&o, -1);
+	out_fmt(&o, "/proc/self/task/%u/stat%c", m->tid, '\0');
+	fd = open(o.buf, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
 		return 'S';	/* no /proc: believe the clock */
-	n = pread(m->stat_fd, buf, sizeof(buf), 0);
+	n = read(fd, buf, sizeof(buf));
+	close(fd);
 	while (n-- > 2)		/* "tid (name) S ...": the name may contain anything but is short */
 		if (buf[n] == ')')
 			break;

@@ -81,7 +81,6 @@ m_new(bool foreign)
 	memset(m, 0, sizeof(*m));
 	m->foreign = foreign;
 	m->alert = sched.base_alert;
-	m->stat_fd = -1;
 	rand_seed(&m->rand, os_seed());
 	m->g0.flags = GF_SYSTEM;
 	m->g0.m = m;

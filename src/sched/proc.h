@@ -173,7 +173,6 @@ struct m {
 	struct m	*all_next;	/* S, then c until reused */
 	uint32_t	tid;		/* c */
 	int64_t		cpu_seen;	/* monitor: its value when the tick was seen first */
-	int		stat_fd;	/* monitor: /proc/self/task/N/stat, -1 not open */
 	int64_t		mon_clock;	/* monitor: when cpu_seen was read */
 
 	struct g	g0;		/*    the scheduler's context on the thread's own stack */

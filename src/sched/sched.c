@@ -83,6 +83,8 @@ sched_arrive(void)
 
 	if (unlikely(san_asan))
 		__sanitizer_finish_switch_fiber(g->stack->asan_fake, NULL, NULL);
+	if (unlikely(san_tsan))
+		race_acquire(m);
 	*m->errno_loc = g->err;
 	/* Its context is saved now: from here on others may look at its stack [g-held]. */
 	if (load_own(&prev->state) == G_PARKING)

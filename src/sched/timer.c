@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "../base/fatal.h"
+#include "../base/san.h"
 
 void (*timers_finish)(struct timer *later);
 
@@ -83,8 +84,11 @@ static void
 grow(struct timer_heap *h)
 {
 	uint32_t cap = h->cap == 0 ? 64 : h->cap * 2;
-	struct timer_slot *s = realloc(h->slot, cap * sizeof(*s));
+	struct timer_slot *s;
 
+	race_acquire(h);
+	s = realloc(h->slot, cap * sizeof(*s));
+	race_release(h);
 	if (s == NULL)
 		fatal("out of memory adding a timer (%u pending)", h->n);
 	h->slot = s;

@@ -59,8 +59,10 @@ fire(struct timer *tm, int64_t now, struct timer **later)
 static void
 unref(struct go_timer *t)
 {
+	race_release(t);
 	if (sub_ar(&t->refs, 1) != 1)			/* [timer-refs] with itself */
 		return;
+	race_acquire(t);
 	go_chan_unref(t->ch);
 	free(t);
 }

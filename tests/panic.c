@@ -417,7 +417,8 @@ static void rise(void *arg) {
 }
 
 /* Called through this, or the compiler warns of a recursion that only a panic ends. */
-static void (*volatile dive_on)(struct dive *d, int depth);
+static void dive(struct dive *d, int depth);
+static void (*volatile dive_on)(struct dive *d, int depth) = dive;
 
 static void dive(struct dive *d, int depth) {
 	go_defer(rise, d);
@@ -430,8 +431,7 @@ static void dive(struct dive *d, int depth) {
 static void start_dive(void *arg) {
 	struct dive *d = arg;
 
-	dive_on = dive;
-	dive_on(d, d->depth);
+	dive(d, d->depth);
 }
 
 static void dive_often(uint64_t salt, go_waitgroup *wg) {

@@ -359,7 +359,8 @@ TEST(stats_count_goroutines) {
 /* ------------------------------------------------------------ exit --- */
 
 /* Called through this, or the compiler warns of a recursion that only go_exit ends. */
-static void (*volatile go_deeper)(go_ch *c, int depth);
+static void three_deep(go_ch *c, int depth);
+static void (*volatile go_deeper)(go_ch *c, int depth) = three_deep;
 
 static void three_deep(go_ch *c, int depth) {
 	if (depth == 0)
@@ -369,7 +370,6 @@ static void three_deep(go_ch *c, int depth) {
 }
 
 static void exit_in_the_depth(void *arg) {
-	go_deeper = three_deep;
 	three_deep(arg, 3);
 	go_chan_send(arg, NULL);
 }

@@ -249,6 +249,7 @@ end(struct g *g)
 
 	if (unlikely(g->locals != NULL || g->name != NULL || g->caught != NULL))
 		clean_up(g);
+	race_release(&sched.n_died);	/* who sees the count fall knows that we are done */
 	m = enter();
 	store_rlx(&m->blocking, 0);	/* it may have ended inside a section */
 	store_rel(&m->p->n_died, m->p->n_died + 1);	/* [died] after its birth */
@@ -430,6 +431,7 @@ go_count(void)
 	born = load_acq(&sched.n_born);			/* [died] */
 	for (i = 0; i < n; i++)
 		born += load_acq(&sched.p[i]->n_born);	/* [died] */
+	race_acquire(&sched.n_died);
 	return (int)(born - died);
 }
 

@@ -15,6 +15,7 @@
 #include "../sched/gmem.h"
 #include "../sched/monitor.h"
 #include "../sched/panic.h"
+#include "../sched/run.h"
 #include "../sched/sched.h"
 #include "backtrace.h"
 
@@ -239,9 +240,22 @@ here(void **pc, int n)
 	return backtrace_here(pc, n, 2);
 }
 
+/*
+ * The first backtrace loads the unwinder, with malloc and the loader's locks, which a report
+ * from a signal handler may find held: have that done while nothing is wrong.
+ */
+static void
+warm_up(void)
+{
+	void *pc[2];
+
+	backtrace_here(pc, 1, 0);
+}
+
 static EARLY_CONSTRUCTOR void
 prepare(void)
 {
+	run_at_start(warm_up);
 	fatal_hook = fatal_report;
 	panic_print_goroutine = print_goroutine;
 	panic_backtrace = here;

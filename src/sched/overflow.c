@@ -42,8 +42,7 @@ stack_pointer(const ucontext_t *uc)
 static void
 report(const ucontext_t *uc, const char *lo, const char *hi)
 {
-	struct m *m = self();
-	struct g *g = m->g;
+	sigset_t alarms;
 	struct out o;
 
 	fatal_begin();
@@ -53,8 +52,13 @@ report(const ucontext_t *uc, const char *lo, const char *hi)
 		(const void *)hi);
 	out_fmt(&o, "fatal error: stack overflow\n\n");
 	out_fmt(&o, "A larger stack: go_spawn_with and go_attr.stack_size, or go_config.stack_size.\n");
-	(void)g;
 	out_flush(&o);
+	/* The rest asks the loader for names, and may find its locks held for ever. */
+	signal(SIGALRM, SIG_DFL);
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+	alarm(10);
 	if (panic_print_goroutine != NULL)
 		panic_print_goroutine(STDERR_FILENO);
 	die();

@@ -54,7 +54,8 @@ TEST(time_limits_are_not_early_and_not_very_late)
 			CHECK_EQ(rc, form == 2 ? -ETIMEDOUT : 1);
 			CHECK_MSG(took >= d, "form %d: %jd ns instead of %jd", form, (intmax_t)took,
 				  (intmax_t)d);
-			CHECK_MSG(took < d + 10 * GO_SECOND, "form %d: %jd ns", form, (intmax_t)took);
+			CHECK_MSG(took < d + 10 * GO_SECOND, "form %d: %jd ns", form,
+				  (intmax_t)took);
 		}
 	}
 	go_unref(c);

@@ -246,8 +246,8 @@ support_check_dies(int (*fn)(const char *), const char *arg, const char *text, c
 	bool ok = support_child(fn, arg, &r) == 0;
 
 	ok = ok && !r.timed_out && r.status == 2 && strstr(r.err, text) != NULL;
-	support_check_msg(ok, file, line, "child(%s) should die with status 2 and \"%s\": status %d, "
-			  "signal %d%s, stderr:\n%.700s", arg ? arg : "", text, r.status, r.signal,
+	support_check_msg(ok, file, line, "child(%s) should die with status 2 and \"%s\": "
+			  "status %d, signal %d%s, stderr:\n%.700s", arg ? arg : "", text, r.status, r.signal,
 			  r.timed_out ? ", timed out" : "", r.err);
 	support_free(&r);
 	return ok;
@@ -262,8 +262,8 @@ support_check_lives(int (*fn)(const char *), const char *arg, const char *file, 
 	bool ok = support_child(fn, arg, &r) == 0;
 
 	ok = ok && !r.timed_out && r.status == 0;
-	support_check_msg(ok, file, line, "child(%s) should end with status 0: status %d, signal %d%s, "
-			  "stderr:\n%.700s", arg ? arg : "", r.status, r.signal,
+	support_check_msg(ok, file, line, "child(%s) should end with status 0: status %d, "
+			  "signal %d%s, stderr:\n%.700s", arg ? arg : "", r.status, r.signal,
 			  r.timed_out ? ", timed out" : "", r.err);
 	support_free(&r);
 	return ok;

@@ -190,7 +190,7 @@ enum {
 	MAX_PROCS	= 1024
 };
 
-#define NEXT_SLICE	INT64_C(1000000)	/* turns by the next slot while others wait: for 1 ms */
+#define NEXT_SLICE	INT64_C(5000000)	/* turns by the next slot while others wait: for 5 ms */
 #define AGE_EVERY	INT64_C(1000000)	/* the oldest of the fresh goes first, once in 1 ms */
 
 /*

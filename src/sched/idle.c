@@ -35,7 +35,8 @@
 #include "timer.h"
 
 enum { M_STACK = 2 << 20 };	/* go_blocking promises 1 MiB */
-static const int64_t COALESCE = 500000;
+enum { THICK = 500 };		/* timers pending */
+static const int64_t COALESCE = 1000000;
 
 void (*idle_thread)(struct m *m);
 
@@ -343,8 +344,8 @@ idle_sleep(struct m *m, int64_t timers)
 	lock(&sched.lock, RANK_SCHED);
 	/* A keeper that sleeps for longer is none: it will find nothing to do when it wakes. */
 	if (timers < sched.keeper_until) {
-		/* Timers that come thick are taken together: at most one wake-up in COALESCE. */
-		if (timers < sched.keeper_woke + COALESCE)
+		/* Where timers come thick they are taken together: one wake-up in COALESCE. */
+		if (timers < sched.keeper_woke + COALESCE && timers_count() >= THICK)
 			timers = sched.keeper_woke + COALESCE;
 		sched.keeper = m;
 		store_rlx(&sched.keeper_until, timers);

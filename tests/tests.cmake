@@ -3,11 +3,12 @@
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
-# Under an emulator, tests start their children with it, and leave out what it cannot do.
+# Under an emulator, which has a thread of its own, tests start their children with it, and leave
+# out what it cannot do.
 set(environment)
 if(CMAKE_CROSSCOMPILING_EMULATOR)
 	list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " emulator)
-	set(environment GORO_TEST_EMULATED=1 "GORO_TEST_RUNNER=${emulator}" "GORO_EMULATOR=${emulator}")
+	set(environment GORO_TEST_EMULATED=1 GORO_DEBUG=strangers=1 "GORO_TEST_RUNNER=${emulator}" "GORO_EMULATOR=${emulator}")
 endif()
 set(greedy million limits threads hog) # they want all memory, all threads or both CPUs to themselves
 

@@ -381,8 +381,8 @@ monitor_start(void)
 	pthread_t t;
 	int err;
 
-	if (san_tsan)
-		threads_before = 1;	/* its background thread */
+	/* TSan's background thread; under an emulator somebody has to tell us how many it has. */
+	threads_before = san_tsan ? 1 : (int)os_debug("strangers", 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	idle_block_signals(&old);

@@ -366,15 +366,19 @@ static double hog_ratio(void) {
 
 /* TestPingPongHog, best of three, since other programs use the processor too */
 TEST(a_pair_that_works_little_gets_its_share_beside_one_that_works_much) {
+	bool fair = support_slowness() == 1;
 	int procs = go_procs(1);
 	double ratio = 0;
 
+#ifdef GORO_HARD
+	fair = false;           /* the hostile build yields at random, by count and not by time */
+#endif
 	for (int i = 0; i < 3; i++) {
 		ratio = hog_ratio();
 		if (ratio > 1.0 / 20 && ratio < 20)
 			break;
 	}
-	if (support_slowness() == 1)
+	if (fair)
 		CHECK_MSG(ratio > 1.0 / 20 && ratio < 20, "one did %g times as much", ratio);
 	go_procs(procs);
 }

@@ -310,9 +310,13 @@ nap(int64_t ns)
 	nanosleep(&t, NULL);
 }
 
-/* Every P is idle.  Sleep until one is not, or for a while if there is something left to do. */
+/*
+ * Every P is idle.  Sleep until one is not, or for a while if there is something left to do.
+ * Who takes a P later wakes us; who took one and gave it back since we looked for a deadlock
+ * shows in `active', what foreign threads did in `foreign'.
+ */
 static void
-sleep_idle(bool again, uint32_t foreign)
+sleep_idle(bool again, uint32_t foreign, uint64_t active)
 {
 	int64_t now = os_now();
 	bool more = trim(now, true);
@@ -321,7 +325,7 @@ sleep_idle(bool again, uint32_t foreign)
 	store_sc(&sched.monitor_asleep, 1);				/* [monitor] */
 	fence_sc();							/* [monitor] */
 	if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs) &&
-	    load_rlx(&sched.n_foreign_wait) == foreign)
+	    load_rlx(&sched.n_foreign_wait) == foreign && activity() == active)
 		os_futex_wait(&sched.monitor_asleep, 1, until);
 	store_rlx(&sched.monitor_asleep, 0);
 }
@@ -355,9 +359,10 @@ monitor_main(void *unused)
 		now = os_now();
 		if (load_rlx(&sched.n_idle_p) == (uint32_t)load_rlx(&sched.procs)) {
 			uint32_t foreign = load_rlx(&sched.n_foreign_wait);
+			uint64_t active = activity();
 
 			if (is_quiet(now)) {
-				sleep_idle(look_for_deadlock(), foreign);
+				sleep_idle(look_for_deadlock(), foreign, active);
 				quiet = 0;
 			} else {
 				quiet = QUIET_ROUNDS;

@@ -302,16 +302,18 @@ typedef struct go_case {
  */
 GO_API int go_selectv(go_case *cases, int n, int64_t deadline);
 
-/* --- Mutex, WaitGroup, Once ------------------------------------------------------------ */
+/* --- Mutex, RWMutex, WaitGroup, Once --------------------------------------------------- */
 /*
  * Plain words: valid when zeroed, nothing to destroy, waiters are kept elsewhere.  They must
  * not be moved or copied while in use, and work between goroutines and threads alike.
  */
 
 typedef struct go_mutex     { uint32_t go__w[2]; } go_mutex;
+typedef struct go_rwmutex   { uint32_t go__w[6]; } go_rwmutex;
 typedef struct go_waitgroup { uint64_t go__w[2]; } go_waitgroup;
 typedef struct go_once      { uint32_t go__w[4]; } go_once;
 #define GO_MUTEX_INIT     {{0, 0}}
+#define GO_RWMUTEX_INIT   {{0, 0, 0, 0, 0, 0}}
 #define GO_WAITGROUP_INIT {{0, 0}}
 #define GO_ONCE_INIT      {{0, 0, 0, 0}}
 
@@ -326,6 +328,27 @@ GO_API int go_mutex_lock_until(go_mutex *m, int64_t deadline) GO_MUST_CHECK;
 
 /* Any goroutine may unlock, not only the one that locked.  Fatal if it is not locked. */
 GO_API void go_mutex_unlock(go_mutex *m);
+
+/*
+ * Both block: the first until the caller has it alone, the second until the caller has it together
+ * with other readers.  A waiting writer keeps new readers out; they get in after it, before
+ * the next writer.  So nobody is starved, and a reader must not ask again while it has it: with
+ * a writer in between, it waits for ever.  Go: sync.RWMutex.
+ */
+GO_API void go_rwmutex_lock(go_rwmutex *rw);
+GO_API void go_rwmutex_rlock(go_rwmutex *rw);
+
+/* true if it is the caller's now.  Readers fail if a writer waits. */
+GO_API bool go_rwmutex_trylock(go_rwmutex *rw) GO_MUST_CHECK;
+GO_API bool go_rwmutex_tryrlock(go_rwmutex *rw) GO_MUST_CHECK;
+
+/* Both block until the deadline at most: 0 or -ETIMEDOUT.  Who gives up is in nobody's way. */
+GO_API int go_rwmutex_lock_until(go_rwmutex *rw, int64_t deadline) GO_MUST_CHECK;
+GO_API int go_rwmutex_rlock_until(go_rwmutex *rw, int64_t deadline) GO_MUST_CHECK;
+
+/* What lock and rlock have taken; any goroutine may do so.  Fatal if it is not locked thus. */
+GO_API void go_rwmutex_unlock(go_rwmutex *rw);
+GO_API void go_rwmutex_runlock(go_rwmutex *rw);
 
 /*
  * Adds delta to the number of things to be done; call it before they are started.  Panics if the
@@ -398,9 +421,11 @@ GO_API void go_timer_free(go_timer *t);
  * Both are evaluated now.  Deferred calls may block.  Go: spec, Defer statements, where the
  * enclosing function counts instead.
  */
-#define go_defer(fn, arg)   GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
-#define go_defer_unlock(m)  go_defer(go__unlock, GO__PTR(go_mutex, m))
-#define go_defer_done(wg)   go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
+#define go_defer(fn, arg)     GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
+#define go_defer_unlock(m)    go_defer(go__unlock, GO__PTR(go_mutex, m))
+#define go_defer_rwunlock(rw) go_defer(go__rwunlock, GO__PTR(go_rwmutex, rw))
+#define go_defer_runlock(rw)  go_defer(go__runlock, GO__PTR(go_rwmutex, rw))
+#define go_defer_done(wg)     go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
 
 /*
  * Runs the goroutine's deferred calls, innermost first, up to the nearest go_try.  Without one
@@ -432,6 +457,8 @@ typedef struct go_deferred {
 GO_API go_deferred *go__defer_push(go_deferred *d);	/* *d is the caller's next; returns d */
 GO_API void         go__defer_pop(go_deferred *d);	/* takes it off and calls it */
 GO_API void         go__unlock(void *mutex);
+GO_API void         go__rwunlock(void *rwmutex);
+GO_API void         go__runlock(void *rwmutex);
 GO_API void         go__wg_done(void *wg);
 #define GO__DEFER(d, f, a)									\
 	go_deferred d __attribute__((__cleanup__(go__defer_pop))) = {(f), (a), NULL},		\

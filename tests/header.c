@@ -97,6 +97,7 @@ static int use_channels(struct service *s)
 static int use_rest(void)
 {
 	static go_mutex m = GO_MUTEX_INIT;
+	static go_rwmutex rw = GO_RWMUTEX_INIT;
 	static go_local l = GO_LOCAL_INIT(NULL);
 	static go_once o = GO_ONCE_INIT;
 	go_waitgroup wg = GO_WAITGROUP_INIT;
@@ -106,6 +107,8 @@ static int use_rest(void)
 	go_panic_info info = GO_PANIC_INFO_INIT;
 
 	go_defer_unlock(&m);
+	go_defer_rwunlock(&rw);
+	go_defer_runlock(&rw);
 	go_defer_done(&wg);
 	GO_WG(&wg, leaf);
 	GO_WG(&wg, node, 1, (struct pair){1, 2}, NULL, NULL, NULL);

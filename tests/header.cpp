@@ -110,6 +110,7 @@ static void by_reference(int &n, const std::string &s, std::unique_ptr<int> &&p)
 static int use_rest()
 {
 	static go_mutex m = GO_MUTEX_INIT;
+	static go_rwmutex rw = GO_RWMUTEX_INIT;
 	static go_local l = GO_LOCAL_INIT(nullptr);
 	static go_once o = GO_ONCE_INIT;
 	go_waitgroup wg = GO_WAITGROUP_INIT;
@@ -120,6 +121,8 @@ static int use_rest()
 	int n = 0;
 
 	go_defer_unlock(&m);
+	go_defer_rwunlock(&rw);
+	go_defer_runlock(&rw);
 	go_defer_done(&wg);
 	go_defer([](void *x) { ++*static_cast<int *>(x); }, &n);
 	GO_WG(&wg, leaf);

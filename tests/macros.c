@@ -537,6 +537,26 @@ TEST(defer_unlocks_and_counts_down)
 	go_mutex_unlock(&m);
 }
 
+TEST(defer_unlocks_readers_and_writers)
+{
+	go_rwmutex rw = GO_RWMUTEX_INIT;
+
+	{
+		go_rwmutex_rlock(&rw);
+		go_defer_runlock(&rw);
+		assert_true(go_rwmutex_tryrlock(&rw));
+		go_rwmutex_runlock(&rw);
+		assert_false(go_rwmutex_trylock(&rw));
+	}
+	{
+		assert_true(go_rwmutex_trylock(&rw));
+		go_defer_rwunlock(&rw);
+		assert_false(go_rwmutex_tryrlock(&rw));
+	}
+	assert_true(go_rwmutex_trylock(&rw));
+	go_rwmutex_unlock(&rw);
+}
+
 static void panic_in_two_scopes(void *arg)
 {
 	go_defer(note, (void *)"o");
@@ -584,6 +604,7 @@ static int run(int argc, char **argv)
 		cmocka_unit_test(deferred_calls_run_in_reverse_at_the_end_of_the_block),
 		cmocka_unit_test(deferred_calls_run_however_the_block_is_left),
 		cmocka_unit_test(defer_unlocks_and_counts_down),
+		cmocka_unit_test(defer_unlocks_readers_and_writers),
 		cmocka_unit_test(deferred_calls_run_in_a_panic),
 	};
 

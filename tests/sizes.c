@@ -14,9 +14,11 @@
 
 /* Frozen: these live in the program's own memory. */
 _Static_assert(sizeof(go_mutex) == 8, "ABI");
+_Static_assert(sizeof(go_rwmutex) == 24, "ABI");
 _Static_assert(sizeof(go_waitgroup) == 16, "ABI");
 _Static_assert(sizeof(go_once) == 16, "ABI");
 _Static_assert(_Alignof(go_mutex) == 4, "ABI");
+_Static_assert(_Alignof(go_rwmutex) == 4, "ABI");
 _Static_assert(_Alignof(go_waitgroup) == 8, "ABI");
 _Static_assert(_Alignof(go_once) == 4, "ABI");
 
@@ -69,12 +71,14 @@ static void the_initializers_are_zero_bytes(void **state)
 {
 	static const char zero[sizeof(go_case)];
 	go_mutex m = GO_MUTEX_INIT;
+	go_rwmutex rw = GO_RWMUTEX_INIT;
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	go_once o = GO_ONCE_INIT;
 	go_local l = GO_LOCAL_INIT(NULL);
 
 	(void)state;
 	assert_memory_equal(&m, zero, sizeof m);
+	assert_memory_equal(&rw, zero, sizeof rw);
 	assert_memory_equal(&wg, zero, sizeof wg);
 	assert_memory_equal(&o, zero, sizeof o);
 	assert_memory_equal(&l, zero, sizeof l);

@@ -26,6 +26,7 @@
 #define xchg_ar(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 #define xchg_sc(p, v)		__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define add_rlx(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define add_acq(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_ACQUIRE)
 #define add_rel(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_RELEASE)
 #define add_ar(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define add_sc(p, v)		__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock that is given back is that of an rwmutex. */
+#include "goro.h"
+
+void test(go_rwmutex *rw, go_mutex *m);
+void test(go_rwmutex *rw, go_mutex *m)
+{
+#ifdef ACCEPT
+	go_defer_rwunlock(rw);
+#else
+	go_defer_rwunlock(m);
+#endif
+}

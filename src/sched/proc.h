@@ -207,7 +207,7 @@ struct ring {
 
 struct timer_slot {
 	int64_t		when;
-	struct timer	*timer;
+	uintptr_t	timer;		/* a struct timer *, and perhaps SURE */
 };
 
 struct timer_heap {
@@ -235,6 +235,8 @@ struct p {
 	struct ring	queue;
 	struct timer_heap timers ALIGNED(CACHE_LINE);
 	bool		timer_new;	/* o  an earliest timer was added since the last pick */
+	uint32_t	timer_nfree;	/* o */
+	struct timer	*timer_free;	/* o  go_timers, by `later' */
 
 	uint64_t	n_born ALIGNED(CACHE_LINE);	/* a  statistics: owner writes, all read */
 	uint64_t	n_died, n_steals, n_parks;

@@ -12,7 +12,8 @@
 
 struct timer {
 	int64_t		when;	/* heap lock once added */
-	uint32_t	pos;	/* heap lock: index in the heap plus 1, 0 when in none */
+	uint32_t	pos;	/* a  heap lock: index in the heap plus 1, 0 when in none */
+	bool		out;	/* heap lock: taken out by timer_del since it was last added */
 	struct p	*p;	/* a  whose heap; set by timer_add */
 	/*
 	 * Called with the heap locked, after the timer has left it.  Claims what waits and
@@ -26,8 +27,17 @@ struct timer {
 /* Add to p's heap; t is in none.  Any thread.  true: it is the earliest there now. */
 bool	timer_add(struct p *p, struct timer *t, int64_t when);
 
-/* Take it out.  true: it was in a heap and will not fire. */
+/* The same for one that is never taken out or moved: it fires.  Cheaper, see timer.c. */
+bool	timer_add_sure(struct p *p, struct timer *t, int64_t when);
+
+/*
+ * Take it out.  true: it was in a heap and will not fire.  false, if others may be adding it
+ * at the same time, says only that it was in no heap at some moment during the call.
+ */
 bool	timer_del(struct timer *t);
+
+/* To another time, if it is in p's heap; else false.  *earliest as from timer_add. */
+bool	timer_move(struct p *p, struct timer *t, int64_t when, bool *earliest);
 
 static inline int64_t
 timers_first(struct p *p)

@@ -29,7 +29,7 @@ finish_sleep(struct g *g, void *arg)
 	int64_t deadline = s->deadline;
 
 	(void)g;
-	if (timer_add(p, &s->timer, deadline))
+	if (timer_add_sure(p, &s->timer, deadline))
 		sched_timer_added(m, p, deadline);
 }
 

@@ -23,6 +23,7 @@ void	san_init(void);
 WEAK void	__sanitizer_start_switch_fiber(void **save, const void *lo, size_t size);
 WEAK void	__sanitizer_finish_switch_fiber(void *save, const void **lo, size_t *size);
 WEAK void	__asan_unpoison_memory_region(const volatile void *lo, size_t size);
+WEAK void	__asan_loadN(uintptr_t p, size_t size);
 WEAK void	__lsan_register_root_region(const void *lo, size_t size);
 WEAK void	__lsan_unregister_root_region(const void *lo, size_t size);
 WEAK void	*__tsan_get_current_fiber(void);
@@ -84,6 +85,17 @@ san_unpoison(const void *lo, size_t size)
 {
 	if (unlikely(san_asan))
 		__asan_unpoison_memory_region(lo, size);
+}
+
+/*
+ * What the user hands us must not be freed: ASan says so, although our own accesses are not
+ * instrumented in a plain libgoro.
+ */
+static inline void
+san_check(const void *p, size_t size)
+{
+	if (unlikely(san_asan) && __asan_loadN != NULL)
+		__asan_loadN((uintptr_t)p, size);
 }
 
 uint32_t san_stack_register(const void *lo, const void *hi);	/* Valgrind: a new stack */

@@ -84,13 +84,13 @@ go_chan_unref(go_ch *c)
 size_t
 go_chan_len(const go_ch *c)
 {
-	return c == NULL ? 0 : load_rlx(&c->len);
+	return c == NULL || c->is_timer ? 0 : load_rlx(&c->len);
 }
 
 size_t
 go_chan_cap(const go_ch *c)
 {
-	return c == NULL ? 0 : c->cap;
+	return c == NULL || c->is_timer ? 0 : c->cap;
 }
 
 /* --- The ring --- */

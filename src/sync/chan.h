@@ -19,6 +19,7 @@ struct go_ch {
 	uint32_t	cap;		/* c  elements the ring holds; 0: unbuffered */
 	size_t		elem_size;	/* c */
 	bool		closed;		/* L  a true is final, so it may be peeked */
+	bool		is_timer;	/* c  a go_timer's: looks unbuffered */
 	uint32_t	refs;		/* a  [chan-refs] */
 	struct link	senders;	/* L */
 	struct link	receivers;	/* L */

@@ -6,15 +6,24 @@
  * list (fire); what it does needs locks, and happens after (finish).  Between the two it may be
  * stopped or reset, so that what was about to be delivered must not be:
  *
- *   seq       changed by stop and reset, after the timer has left the heap, with t->lock.
- *   fired     the seq under which it left the heap by itself, set with the heap locked.
+ *   due       it left the heap by itself, and nothing has come of it yet.  Set with the heap
+ *             locked; cleared with t->lock held, by which of finish and disarm comes first.
  *
- * finish delivers only if the two agree, with t->lock held.  Since seq changes while the timer
- * is in no heap, fire can never pick up a seq newer than the time it fires for.
+ * A timer in a heap is not due: who adds it holds t->lock and has cleared that before.
  *
  * A timer can leave the heap again before the first list is worked off (reset to a past time):
  * `listed' keeps it from being linked twice, and the one link then serves the newer firing
  * [timer-listed].  A list holds a reference.
+ *
+ * Timers are made and stopped far more often than they fire, as time limits.  So
+ *
+ *   - the channel is made when somebody asks for it (go_timer_chan).  Until then `pending' and
+ *     `value' are the one element that would be in it;
+ *   - a one-shot timer in the heap has nothing pending, so stop need only take it out, and
+ *     reset move it, without t->lock: the heap's lock decides between them and fire;
+ *   - what was stopped is in nobody's hands but the caller's: `timer.out', and no list has a
+ *     reference.  Freeing it takes no lock;
+ *   - each P keeps some freed timers.  Not with a sanitizer, which shall see every use of one.
  *
  * Lock order: t->lock (TIMEROBJ), channel, heap.
  */
@@ -25,17 +34,19 @@
 #include "../sched/spawn.h"
 #include "../sync/chan.h"
 
+enum { CACHED = HARD ? 2 : 64 };	/* freed timers kept per P */
+
 struct go_timer {
 	struct timer	timer;
 	struct lock	lock;		/* rank TIMEROBJ */
 	uint32_t	refs;		/* a  [timer-refs] the user's, and one for each list */
-	uint32_t	seq;		/* lock */
-	uint32_t	fired;		/* a  [timer-listed] */
 	uint32_t	listed;		/* a  [timer-listed] */
-	bool		armed;		/* lock: not delivered, stopped or freed since last set */
-	int64_t		period;		/* c  0: once */
-	int64_t		when;		/* lock */
-	go_ch		*ch;		/* c  NULL: calls fn */
+	bool		due;		/* a  see above */
+	bool		ticks;		/* c  a ticker */
+	bool		pending;	/* lock: fired before the channel was made */
+	int64_t		value;		/* lock: when */
+	int64_t		period;		/* lock: of a ticker */
+	go_ch		*ch;		/* a  [timer-chan] NULL: not asked for yet, or calls fn */
 	go_fn		fn;		/* c */
 	void		*arg;		/* c */
 	void		*pc;		/* c  who made it */
@@ -47,7 +58,7 @@ fire(struct timer *tm, int64_t now, struct timer **later)
 	struct go_timer *t = container_of(tm, struct go_timer, timer);
 
 	(void)now;
-	store_rlx(&t->fired, load_rlx(&t->seq));
+	store_rlx(&t->due, true);
 	if (xchg_sc(&t->listed, 1) == 0) {		/* [timer-listed] */
 		add_rlx(&t->refs, 1);
 		tm->later = *later;
@@ -56,23 +67,67 @@ fire(struct timer *tm, int64_t now, struct timer **later)
 	return NULL;
 }
 
-static void
-unref(struct go_timer *t)
+/* --- Memory --- */
+
+static struct go_timer *
+cache_get(struct m *m)
+{
+	struct p *p = m->p;
+	struct timer *t = p != NULL ? p->timer_free : NULL;
+
+	if (t == NULL)
+		return NULL;
+	p->timer_free = t->later;
+	p->timer_nfree--;
+	return container_of(t, struct go_timer, timer);
+}
+
+static bool
+cache_put(struct m *m, struct go_timer *t)
+{
+	struct p *p = m->p;
+
+	if (unlikely(p == NULL || p->timer_nfree >= CACHED || san_on || san_valgrind))
+		return false;
+	t->timer.later = p->timer_free;
+	p->timer_free = &t->timer;
+	p->timer_nfree++;
+	return true;
+}
+
+static struct go_timer *
+allocate(void)
+{
+	struct go_timer *t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		fatal("out of memory making a timer");
+	t->timer.fire = fire;
+	return t;
+}
+
+/*
+ * By a list, or by the user once it is stopped, so nobody takes another: who has the only one
+ * need not count.  Its channel is the user's part.  false: the caller has to free() it.
+ */
+static bool
+unref(struct m *m, struct go_timer *t)
 {
 	race_release(t);
-	if (sub_ar(&t->refs, 1) != 1)			/* [timer-refs] with itself */
-		return;
+	/* [timer-refs] */
+	if (load_acq(&t->refs) != 1 && sub_ar(&t->refs, 1) != 1)
+		return true;
 	race_acquire(t);
-	go_chan_unref(t->ch);
-	free(t);
+	return cache_put(m, t);
 }
+
+/* --- Firing --- */
 
 static void
 add(struct m *m, struct go_timer *t, int64_t when)
 {
 	struct p *p = m->p != NULL ? m->p : sched.p[0];
 
-	t->when = when;
 	if (timer_add(p, &t->timer, when))
 		sched_timer_added(m, p, when);
 }
@@ -88,26 +143,41 @@ call(struct m *m, struct go_timer *t)
 	sched_spawned(m, g);
 }
 
-/* t->lock is held.  The channel has room for one: a value nobody has fetched is kept. */
-static void
-deliver(struct m *m, struct go_timer *t, struct g **ready)
+/* t->lock is held.  There is room for one: a value nobody has fetched is kept. */
+static struct g *
+send(struct go_timer *t, int64_t now)
 {
-	int64_t now = os_now();
+	struct go_ch *c = load_rlx(&t->ch);	/* changes with t->lock */
+	struct g *ready;
 
-	if (t->ch == NULL) {
+	if (c == NULL) {
+		t->value = t->pending ? t->value : now;
+		t->pending = true;
+		return NULL;
+	}
+	lock(&c->lock, RANK_CHAN);
+	chan_send_locked(c, &now, &ready);
+	unlock(&c->lock);
+	return ready;
+}
+
+/* t->lock is held. */
+static struct g *
+deliver(struct m *m, struct go_timer *t)
+{
+	int64_t now = os_now(), when = t->timer.when;
+	struct g *ready = NULL;
+
+	if (t->fn != NULL) {
 		race_acquire(t);
 		call(m, t);
 	} else {
-		lock(&t->ch->lock, RANK_CHAN);
-		chan_send_locked(t->ch, &now, ready);
-		unlock(&t->ch->lock);
-	}
-	if (t->period == 0) {
-		t->armed = false;
-		return;
+		ready = send(t, now);
 	}
 	/* Ticks that were missed are missed; the n-th comes never before n periods. */
-	add(m, t, t->when + t->period * (1 + (now - t->when) / t->period));
+	if (t->ticks)
+		add(m, t, when + t->period * (1 + (now - when) / t->period));
+	return ready;
 }
 
 static void
@@ -121,48 +191,52 @@ finish(struct timer *list)
 
 		list = t->timer.later;
 		lock(&t->lock, RANK_TIMEROBJ);
-		xchg_sc(&t->listed, 0);			/* [timer-listed] then look at fired */
-		if (t->armed && load_rlx(&t->fired) == t->seq) {
-			t->fired = t->seq - 1;
-			deliver(m, t, &ready);
+		xchg_sc(&t->listed, 0);			/* [timer-listed] then look at due */
+		if (load_rlx(&t->due)) {
+			store_rlx(&t->due, false);
+			ready = deliver(m, t);
 		}
 		unlock(&t->lock);
 		if (ready != NULL)
 			sched_ready(m, ready);
-		unref(t);
+		if (!unref(m, t))
+			free(t);
 	}
 }
 
+/* --- Making --- */
+
 static int64_t
-due(int64_t ns)
+after(int64_t ns)
 {
 	int64_t now = os_now();
 
 	return ns <= 0 ? now : ns > INT64_MAX - now ? GO_FOREVER : now + ns;
 }
 
-static go_timer *
-make(int64_t ns, int64_t period, bool chan, go_fn fn, void *arg, void *pc)
+static ALWAYS_INLINE go_timer *
+make(int64_t ns, bool ticks, go_fn fn, void *arg, void *pc)
 {
-	struct go_timer *t;
+	int64_t when = after(ns);
 	struct m *m = enter();		/* starts the runtime, if need be */
+	struct go_timer *t = cache_get(m);
 
-	leave(m);
-	t = calloc(1, sizeof(*t));
-	if (t == NULL)
-		fatal("out of memory making a timer");
-	t->timer.fire = fire;
+	if (unlikely(t == NULL)) {
+		leave(m);
+		t = allocate();
+		m = enter();
+	}
 	t->refs = 1;
-	t->fired = UINT32_MAX;
-	t->period = period;
+	t->due = false;
+	t->ticks = ticks;
+	t->pending = false;
+	t->period = ns;
+	t->ch = NULL;
 	t->fn = fn;
 	t->arg = arg;
 	t->pc = pc;
-	t->armed = true;
-	t->ch = chan ? go_chan_make(sizeof(int64_t), 1) : NULL;
 	race_release(t);
-	m = enter();
-	add(m, t, due(ns));
+	add(m, t, when);
 	leave(m);
 	return t;
 }
@@ -170,7 +244,7 @@ make(int64_t ns, int64_t period, bool chan, go_fn fn, void *arg, void *pc)
 go_timer *
 go_timer_new(int64_t ns)
 {
-	return make(ns, 0, true, NULL, NULL, NULL);
+	return make(ns, false, NULL, NULL, NULL);
 }
 
 go_timer *
@@ -178,7 +252,7 @@ go_ticker_new(int64_t ns)
 {
 	if (ns <= 0)
 		go_panic("non-positive interval for NewTicker");
-	return make(ns, ns, true, NULL, NULL, NULL);
+	return make(ns, true, NULL, NULL, NULL);
 }
 
 go_timer *
@@ -186,65 +260,141 @@ go_after_func(int64_t ns, go_fn fn, void *arg)
 {
 	if (fn == NULL)
 		fatal("go of nil func value");
-	return make(ns, 0, false, fn, arg, __builtin_return_address(0));
+	return make(ns, false, fn, arg, __builtin_return_address(0));
+}
+
+/* Somebody asks for the channel: several may at a time, and it may fire meanwhile. */
+static NOINLINE go_ch *
+make_chan(struct go_timer *t)
+{
+	go_ch *c = go_chan_make(sizeof(int64_t), 1), *other;
+	struct g *nobody;
+	struct m *m;
+
+	c->is_timer = true;
+	m = enter();
+	lock(&t->lock, RANK_TIMEROBJ);
+	other = load_rlx(&t->ch);
+	if (other == NULL && t->pending) {
+		lock(&c->lock, RANK_CHAN);
+		chan_send_locked(c, &t->value, &nobody);
+		unlock(&c->lock);
+		t->pending = false;
+	}
+	if (other == NULL)
+		store_rel(&t->ch, c);			/* [timer-chan] */
+	unlock(&t->lock);
+	leave(m);
+	if (other == NULL)
+		return c;
+	go_chan_unref(c);
+	return other;
 }
 
 go_ch *
 go_timer_chan(go_timer *t)
 {
-	return t->ch;
+	go_ch *c;
+
+	san_check(t, sizeof(*t));
+	c = load_acq(&t->ch);				/* [timer-chan] */
+	return likely(c != NULL) || t->fn != NULL ? c : make_chan(t);
+}
+
+/* --- Stop, reset, free --- */
+
+/* t->lock is held.  What it may have fired and nobody has received goes.  true: there was some. */
+static bool
+take_back(struct go_timer *t)
+{
+	struct go_ch *c = load_rlx(&t->ch);
+	bool was = load_rlx(&t->due) || t->pending;
+	struct g *ready;
+
+	store_rlx(&t->due, false);
+	t->pending = false;
+	if (c == NULL)
+		return was;
+	lock(&c->lock, RANK_CHAN);
+	if (c->len > 0 && chan_recv_locked(c, NULL, &ready) == CHAN_DONE)
+		was = true;
+	unlock(&c->lock);
+	return was;
 }
 
 /* t->lock is held.  Returns whether it was active: not fired, or fired and not received. */
 static bool
-disarm(struct m *m, struct go_timer *t)
+disarm(struct go_timer *t)
 {
 	bool was = timer_del(&t->timer);
-	struct g *ready;
 
-	(void)m;
-	was = was || (t->armed && load_rlx(&t->fired) == t->seq);	/* on a list, not delivered */
-	t->seq++;
-	t->armed = false;
-	if (t->ch != NULL) {
-		lock(&t->ch->lock, RANK_CHAN);
-		if (t->ch->len > 0 && chan_recv_locked(t->ch, NULL, &ready) == CHAN_DONE)
-			was = true;
-		unlock(&t->ch->lock);
-	}
+	was |= take_back(t);
+	t->timer.out = true;	/* it is in no heap, and only with t->lock it gets into one */
 	return was;
+}
+
+static NOINLINE bool
+stop_slow(struct go_timer *t)
+{
+	bool was;
+
+	lock(&t->lock, RANK_TIMEROBJ);
+	was = disarm(t);
+	unlock(&t->lock);
+	return was;
+}
+
+static ALWAYS_INLINE bool
+stop(struct go_timer *t)
+{
+	return (likely(!t->ticks) && likely(timer_del(&t->timer))) || stop_slow(t);
 }
 
 bool
 go_timer_stop(go_timer *t)
 {
-	struct m *m = enter();
+	struct m *m;
+	bool was;
+
+	san_check(t, sizeof(*t));
+	m = enter();
+	was = stop(t);
+	leave(m);
+	return was;
+}
+
+static NOINLINE bool
+reset_slow(struct m *m, struct go_timer *t, int64_t ns, int64_t when)
+{
 	bool was;
 
 	lock(&t->lock, RANK_TIMEROBJ);
-	was = disarm(m, t);
+	was = disarm(t);
+	t->period = ns;
+	add(m, t, when);
 	unlock(&t->lock);
-	leave(m);
 	return was;
 }
 
 bool
 go_timer_reset(go_timer *t, int64_t ns)
 {
+	int64_t when = after(ns);
+	bool was, earliest;
 	struct m *m;
-	bool was;
 
-	if (t->period != 0 && ns <= 0)
+	san_check(t, sizeof(*t));
+	if (t->ticks && ns <= 0)
 		go_panic("non-positive interval for Ticker.Reset");
 	race_release(t);
 	m = enter();
-	lock(&t->lock, RANK_TIMEROBJ);
-	was = disarm(m, t);
-	if (t->period != 0)
-		t->period = ns;
-	t->armed = true;
-	add(m, t, due(ns));
-	unlock(&t->lock);
+	if (likely(!t->ticks && m->p != NULL) && timer_move(m->p, &t->timer, when, &earliest)) {
+		was = true;
+		if (earliest)
+			sched_timer_added(m, m->p, when);
+	} else {
+		was = reset_slow(m, t, ns, when);
+	}
 	leave(m);
 	return was;
 }
@@ -252,10 +402,22 @@ go_timer_reset(go_timer *t, int64_t ns)
 void
 go_timer_free(go_timer *t)
 {
+	struct m *m;
+	bool kept;
+	go_ch *c;
+
 	if (t == NULL)
 		return;
-	go_timer_stop(t);
-	unref(t);
+	san_check(t, sizeof(*t));
+	m = enter();
+	if (!t->timer.out)
+		stop(t);
+	c = load_rlx(&t->ch);	/* the user's last call: all others have happened before */
+	kept = unref(m, t);
+	leave(m);
+	go_chan_unref(c);
+	if (!kept)
+		free(t);
 }
 
 static EARLY_CONSTRUCTOR void

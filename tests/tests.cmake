@@ -73,7 +73,8 @@ set(here ${CMAKE_CURRENT_SOURCE_DIR})
 if(GORO_EXAMPLES)
 	add_test(NAME examples COMMAND sh ${here}/tests/examples.sh ${CMAKE_CURRENT_BINARY_DIR}/examples
 		${CMAKE_CURRENT_BINARY_DIR}/tests)
-	set_tests_properties(examples PROPERTIES TIMEOUT 600 ENVIRONMENT "${environment}")
+	add_test(NAME patterns COMMAND sh ${here}/tests/patterns.sh ${CMAKE_CURRENT_BINARY_DIR}/examples)
+	set_tests_properties(examples patterns PROPERTIES TIMEOUT 600 ENVIRONMENT "${environment}")
 endif()
 
 # What is not about running programs need not be tested in every instrumented build.

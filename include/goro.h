@@ -306,6 +306,11 @@ GO_API int go_selectv(go_case *cases, int n, int64_t deadline);
 /*
  * Plain words: valid when zeroed, nothing to destroy, waiters are kept elsewhere.  They must
  * not be moved or copied while in use, and work between goroutines and threads alike.
+ *
+ * GORO_DEBUG=locks=1 in the environment makes a mutex that its own holder locks again, which
+ * would wait for ever, fatal, and tells on stderr what a goroutine or thread still held when it
+ * ended.  Both say where it was locked.  Debug builds of the library warn of either by
+ * themselves; locks=0 turns that off.
  */
 
 typedef struct go_mutex     { uint32_t go__w[2]; } go_mutex;

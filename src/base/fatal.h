@@ -16,6 +16,9 @@
  */
 NORETURN void	fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* The same, with a line "[object 0x...]" after the text: the misused thing's address. */
+NORETURN void	fatal_on(const void *obj, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* The last step of fatal() and of a panic: exits with status 2 or aborts. */
 NORETURN void	die(void);
 

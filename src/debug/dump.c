@@ -17,6 +17,7 @@
 #include "../sched/panic.h"
 #include "../sched/run.h"
 #include "../sched/sched.h"
+#include "../sync/lockcheck.h"
 #include "backtrace.h"
 
 enum { FRAMES = 50, MOST_STACKS = 200, MOST_LINES = 10000 };
@@ -260,4 +261,5 @@ prepare(void)
 	panic_print_goroutine = print_goroutine;
 	panic_backtrace = here;
 	monitor_deadlock = deadlock;
+	lockcheck_print_pc = backtrace_print;
 }

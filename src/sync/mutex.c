@@ -8,23 +8,32 @@
  *   PARKED   somebody waits in the table, and no one is awake who will see to that; set with
  *            the bucket locked.
  *   WOKEN    one waiter has been woken and has not yet run: no need to wake another.
+ *   STARVING one waiter has waited for too long: it is locked until that one has it.
  *
  * Unlocking is one exchange with 0, and the last time it touches the word, unless it finds a
  * waiter: an object may be freed by who gets its mutex next.
  *
  * Unlocking lets whoever comes first have the mutex, which is mostly somebody already running:
- * that is what makes it fast.  But a waiter that has waited for STARVED gets it handed over
- * directly, past the newcomers (Go's two modes; the eventual fairness of WebKit's locks).
+ * that is what makes it fast.  A waiter that comes too late after STARVED sets the flag of that
+ * name, and from then on the mutex is handed over without being free in between, in the order
+ * of waiting, until there are no waiters, or none that has waited for so long (Go's two modes).
  *
  * The second word is not used.
  */
 #include "../base/fatal.h"
-#include "../base/san.h"
+#include "lockcheck.h"
 #include "wait.h"
 
-enum { LOCKED = 1, PARKED = 2, WOKEN = 4 };
+enum { LOCKED = 1, PARKED = 2, WOKEN = 4, STARVING = 8 };
 enum { SPINS = HARD ? 0 : 4, SPIN_PAUSES = 30 };
 static const int64_t STARVED = 1000000;		/* 1 ms, as Go's */
+
+/* The queue's name; odd, as in rwmutex.c: a late wake_one meets nothing but mutexes there. */
+static const void *
+waiters(const uint32_t *state)
+{
+	return (const char *)state + 1;
+}
 
 /* Worth it only if the holder can be running meanwhile and nobody waits yet. */
 static bool
@@ -54,12 +63,13 @@ spin(uint32_t *state)
 static struct bucket *
 queue_or_take(uint32_t *state, struct addr_waiter *w, bool woken, bool *taken)
 {
+	uint32_t starving = woken && os_now() - w->since >= STARVED ? STARVING : 0;
 	struct bucket *b = addr_lock(state);
-	uint32_t s = load_rlx(state), next, rest = addr_first(b, state) != NULL ? PARKED : 0;
+	uint32_t s = load_rlx(state), next, rest = addr_first(b, waiters(state)) != NULL ? PARKED : 0;
 
 	do {
 		*taken = (s & LOCKED) == 0;
-		next = *taken ? LOCKED | rest | (s & WOKEN) : s | PARKED;
+		next = *taken ? LOCKED | rest | (s & WOKEN) : s | PARKED | starving;
 		if (woken)
 			next &= ~(uint32_t)WOKEN;
 	} while (!cas_acq(state, &s, next));		/* [mutex] */
@@ -78,19 +88,21 @@ give_up(uint32_t *state, struct addr_waiter *w)
 	struct bucket *b = addr_lock(state);
 
 	addr_remove(w);
-	if (addr_first(b, state) == NULL)
-		and_ar(state, ~(uint32_t)PARKED);	/* [mutex] under the bucket's lock */
+	if (addr_first(b, waiters(state)) == NULL)
+		and_ar(state, ~(uint32_t)(PARKED | STARVING));	/* [mutex] under the bucket's lock */
 	unlock(&b->lock);
 }
 
 static NOINLINE int
 lock_slow_until(uint32_t *state, int64_t deadline)
 {
-	struct addr_waiter w = {.addr = state, .since = 0};
+	struct addr_waiter w = {.addr = waiters(state), .since = 0};
 	struct wait wait = {.deadline = deadline};
 	bool woken = false, taken;
 	struct m *m;
 
+	if (deadline == OS_NEVER)
+		lock_waiting(state, HELD_MUTEX);
 	if (spin(state) && (or_acq(state, LOCKED) & LOCKED) == 0)	/* [mutex] */
 		return 0;
 	m = enter();
@@ -126,20 +138,49 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 static NOINLINE void
 wake_one(uint32_t *state)
 {
+	int64_t now = os_now();
 	struct addr_waiter *w;
 	struct g *g = NULL;
 	struct m *m = enter();
 	struct bucket *b = addr_lock(state);
 	bool more;
 
-	w = addr_take(b, state, &more);
+	w = addr_take(b, waiters(state), &more);
 	if (w != NULL) {
 		g = w->w.g;
 		if (more)
 			or_acq(state, PARKED);				/* [mutex] */
-		w->w.ok = os_now() - w->since >= STARVED && (or_acq(state, LOCKED) & LOCKED) == 0;
+		w->w.ok = now - w->since >= STARVED && (or_acq(state, LOCKED) & LOCKED) == 0;
 		if (!w->w.ok)
 			or_acq(state, WOKEN);				/* [mutex] */
+	}
+	unlock(&b->lock);
+	if (g != NULL)
+		sched_ready(m, g);
+	leave(m);
+}
+
+/* Not released: the first waiter gets it.  If all have given up, it is free. */
+static NOINLINE void
+hand_over(uint32_t *state)
+{
+	int64_t now = os_now();
+	struct addr_waiter *w;
+	struct g *g = NULL;
+	struct m *m = enter();
+	struct bucket *b = addr_lock(state);
+	bool more;
+
+	w = addr_take(b, waiters(state), &more);
+	if (w == NULL) {
+		xchg_rel(state, 0);					/* [mutex] */
+	} else {
+		g = w->w.g;
+		w->w.ok = true;
+		if (!more)
+			and_ar(state, ~(uint32_t)(PARKED | STARVING));	/* [mutex] */
+		else if (now - w->since < STARVED)
+			and_ar(state, ~(uint32_t)STARVING);		/* [mutex] */
 	}
 	unlock(&b->lock);
 	if (g != NULL)
@@ -154,31 +195,35 @@ go_mutex_lock(go_mutex *m)
 	go_checkpoint();
 	if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))		/* [mutex] */
 		lock_slow_until(&m->go__w[0], OS_NEVER);
-	race_acquire(m);
+	lock_taken(m, HELD_MUTEX);
+}
+
+static inline bool
+try(uint32_t *state)
+{
+	return (load_rlx(state) & LOCKED) == 0 && (or_acq(state, LOCKED) & LOCKED) == 0;	/* [mutex] */
 }
 
 bool
 go_mutex_trylock(go_mutex *m)
 {
-	if ((load_rlx(&m->go__w[0]) & LOCKED) || (or_acq(&m->go__w[0], LOCKED) & LOCKED))	/* [mutex] */
+	if (!try(&m->go__w[0]))
 		return false;
-	race_acquire(m);
+	lock_taken(m, HELD_MUTEX);
 	return true;
 }
 
 int
 go_mutex_lock_until(go_mutex *m, int64_t deadline)
 {
-	int r;
-
-	if (go_mutex_trylock(m))
-		return 0;
-	if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
-		return -ETIMEDOUT;
-	r = lock_slow_until(&m->go__w[0], deadline);
-	if (r == 0)
-		race_acquire(m);
-	return r;
+	if (!try(&m->go__w[0])) {
+		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
+			return -ETIMEDOUT;
+		if (lock_slow_until(&m->go__w[0], deadline) != 0)
+			return -ETIMEDOUT;
+	}
+	lock_taken(m, HELD_MUTEX);
+	return 0;
 }
 
 void
@@ -186,7 +231,11 @@ go_mutex_unlock(go_mutex *m)
 {
 	uint32_t s;
 
-	race_release(m);
+	lock_leaving(m, HELD_MUTEX);
+	if (unlikely(load_rlx(&m->go__w[0]) & STARVING)) {
+		hand_over(&m->go__w[0]);
+		return;
+	}
 	/*
 	 * One exchange both releases and tells.  It takes PARKED and WOKEN away: the one who is
 	 * awake, or whom we wake, puts PARKED back when it takes its turn.
@@ -195,7 +244,7 @@ go_mutex_unlock(go_mutex *m)
 	if (likely(s == LOCKED))
 		return;
 	if (unlikely((s & LOCKED) == 0))
-		fatal("sync: unlock of unlocked mutex");
+		fatal_on(m, "sync: unlock of unlocked mutex");
 	if ((s & (PARKED | WOKEN)) == PARKED)
 		wake_one(&m->go__w[0]);
 }

@@ -23,11 +23,10 @@
  * the object alive: it may be freed by who gets it next.  A waiter that has given up does so as
  * well, being still inside its call.
  *
- * The other words are not used.  The address of the second stands for what readers did before
- * writers, that of the first for the other direction (race_acquire).
+ * The other words are not used.
  */
 #include "../base/fatal.h"
-#include "../base/san.h"
+#include "lockcheck.h"
 #include "wait.h"
 
 enum { WRITER = 1, QUEUED = 2, READER = 4 };
@@ -183,6 +182,8 @@ rlock_slow(uint32_t *state, int64_t deadline)
 	uint32_t s;
 	bool may;
 
+	if (deadline == OS_NEVER)
+		lock_waiting(state, HELD_READ);
 	if (spin_reader(state))
 		return 0;
 	m = enter();
@@ -214,19 +215,27 @@ go_rwmutex_rlock(go_rwmutex *rw)
 	go_checkpoint();
 	if (unlikely(add_acq(state, READER) & (WRITER | QUEUED)))	/* [rwmutex] */
 		rlock_slow(state, OS_NEVER);
-	race_acquire(&rw->go__w[0]);
+	lock_taken(rw, HELD_READ);
+}
+
+static inline bool
+try_reader(uint32_t *state)
+{
+	uint32_t s = load_rlx(state);
+
+	do
+		if (s & (WRITER | QUEUED))
+			return false;
+	while (!cas_acq(state, &s, s + READER));		/* [rwmutex] */
+	return true;
 }
 
 bool
 go_rwmutex_tryrlock(go_rwmutex *rw)
 {
-	uint32_t s = load_rlx(&rw->go__w[0]);
-
-	do
-		if (s & (WRITER | QUEUED))
-			return false;
-	while (!cas_acq(&rw->go__w[0], &s, s + READER));		/* [rwmutex] */
-	race_acquire(&rw->go__w[0]);
+	if (!try_reader(&rw->go__w[0]))
+		return false;
+	lock_taken(rw, HELD_READ);
 	return true;
 }
 
@@ -235,14 +244,14 @@ go_rwmutex_rlock_until(go_rwmutex *rw, int64_t deadline)
 {
 	uint32_t *state = &rw->go__w[0];
 
-	if (go_rwmutex_tryrlock(rw))
-		return 0;
-	if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
-		return -ETIMEDOUT;
-	if ((add_acq(state, READER) & (WRITER | QUEUED)) != 0 &&	/* [rwmutex] */
-	    rlock_slow(state, deadline) != 0)
-		return -ETIMEDOUT;
-	race_acquire(&rw->go__w[0]);
+	if (!try_reader(state)) {
+		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
+			return -ETIMEDOUT;
+		if ((add_acq(state, READER) & (WRITER | QUEUED)) != 0 &&	/* [rwmutex] */
+		    rlock_slow(state, deadline) != 0)
+			return -ETIMEDOUT;
+	}
+	lock_taken(rw, HELD_READ);
 	return 0;
 }
 
@@ -266,10 +275,10 @@ go_rwmutex_runlock(go_rwmutex *rw)
 {
 	uint32_t s;
 
-	race_release(&rw->go__w[1]);
+	lock_leaving(rw, HELD_READ);
 	s = add_rel(&rw->go__w[0], (uint32_t)-READER);			/* [rwmutex] */
 	if (unlikely(s < READER))
-		fatal("sync: RUnlock of unlocked RWMutex");
+		fatal_on(rw, "sync: RUnlock of unlocked RWMutex");
 	if (unlikely((s & QUEUED) != 0) && s < 2 * READER)
 		last_reader_left(&rw->go__w[0]);
 }
@@ -307,6 +316,8 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	uint32_t s;
 	bool may;
 
+	if (deadline == OS_NEVER)
+		lock_waiting(state, HELD_WRITE);
 	if (spin_writer(state))
 		return 0;
 	m = enter();
@@ -326,13 +337,6 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	return wait_turn(m, b, &w, &wait, state, WAIT_RWMUTEX_WRITE);
 }
 
-static void
-acquired_by_writer(go_rwmutex *rw)
-{
-	race_acquire(&rw->go__w[0]);
-	race_acquire(&rw->go__w[1]);
-}
-
 void
 go_rwmutex_lock(go_rwmutex *rw)
 {
@@ -341,30 +345,36 @@ go_rwmutex_lock(go_rwmutex *rw)
 	go_checkpoint();
 	if (unlikely(!cas_acq(&rw->go__w[0], &none, WRITER)))		/* [rwmutex] */
 		lock_slow_until(&rw->go__w[0], OS_NEVER);
-	acquired_by_writer(rw);
+	lock_taken(rw, HELD_WRITE);
+}
+
+static inline bool
+try_writer(uint32_t *state)
+{
+	uint32_t none = 0;
+
+	return load_rlx(state) == 0 && cas_acq(state, &none, WRITER);	/* [rwmutex] */
 }
 
 bool
 go_rwmutex_trylock(go_rwmutex *rw)
 {
-	uint32_t none = 0;
-
-	if (load_rlx(&rw->go__w[0]) != 0 || !cas_acq(&rw->go__w[0], &none, WRITER))	/* [rwmutex] */
+	if (!try_writer(&rw->go__w[0]))
 		return false;
-	acquired_by_writer(rw);
+	lock_taken(rw, HELD_WRITE);
 	return true;
 }
 
 int
 go_rwmutex_lock_until(go_rwmutex *rw, int64_t deadline)
 {
-	if (go_rwmutex_trylock(rw))
-		return 0;
-	if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
-		return -ETIMEDOUT;
-	if (lock_slow_until(&rw->go__w[0], deadline) != 0)
-		return -ETIMEDOUT;
-	acquired_by_writer(rw);
+	if (!try_writer(&rw->go__w[0])) {
+		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
+			return -ETIMEDOUT;
+		if (lock_slow_until(&rw->go__w[0], deadline) != 0)
+			return -ETIMEDOUT;
+	}
+	lock_taken(rw, HELD_WRITE);
 	return 0;
 }
 
@@ -386,10 +396,10 @@ go_rwmutex_unlock(go_rwmutex *rw)
 {
 	uint32_t s = WRITER;
 
-	race_release(&rw->go__w[0]);
+	lock_leaving(rw, HELD_WRITE);
 	while (unlikely(!cas_rel(&rw->go__w[0], &s, s & ~(uint32_t)WRITER))) {	/* [rwmutex] */
 		if ((s & WRITER) == 0)
-			fatal("sync: Unlock of unlocked RWMutex");
+			fatal_on(rw, "sync: Unlock of unlocked RWMutex");
 		if (s & QUEUED) {
 			hand_over(&rw->go__w[0]);
 			return;

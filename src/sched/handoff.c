@@ -285,8 +285,7 @@ go_blocking(void *(*fn)(void *), void *arg)
 void
 go_checkpoint(void)
 {
-	if (unlikely(load_rlx(&self()->alert) != 0))
-		leave(enter());
+	checkpoint();
 }
 
 /* --- Pinning --- */

@@ -345,6 +345,14 @@ leave(struct m *m)
 	store_rel(&m->in_rt, 0);		/* [m-retake] the monitor may have our P from here */
 }
 
+/* Yields if asked to: for what is called in loops and has no need of enter(). */
+static ALWAYS_INLINE void
+checkpoint(void)
+{
+	if (unlikely(load_rlx(&self()->alert) != 0))
+		leave(enter());
+}
+
 void	proc_init(void);			/* before the first enter(); idempotent */
 struct m *m_new(bool foreign);			/* not yet in use; NULL: no memory */
 void	m_free(struct m *m);			/* foreign ones only */

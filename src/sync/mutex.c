@@ -10,7 +10,7 @@
  *   WOKEN    one waiter has been woken and has not yet run: no need to wake another.
  *   STARVING one waiter has waited for too long: it is locked until that one has it.
  *
- * Unlocking is one exchange with 0, and the last time it touches the word, unless it finds a
+ * Unlocking is one compare-and-swap to 0, and the last time it touches the word, unless it finds a
  * waiter: an object may be freed by who gets its mutex next.
  *
  * Unlocking lets whoever comes first have the mutex, which is mostly somebody already running:
@@ -26,7 +26,7 @@
 
 enum { LOCKED = 1, PARKED = 2, WOKEN = 4, STARVING = 8 };
 enum { SPINS = HARD ? 0 : 4, SPIN_PAUSES = 30 };
-static const int64_t STARVED = 1000000;		/* 1 ms, as Go's */
+static const int64_t STARVED = HARD ? 1000 : 1000000;	/* 1 ms, as Go's */
 
 /* The queue's name; odd, as in rwmutex.c: a late wake_one meets nothing but mutexes there. */
 static const void *
@@ -192,7 +192,7 @@ void
 go_mutex_lock(go_mutex *m)
 {
 	/* A loop of nothing but uncontended locks shall yield when asked to. */
-	go_checkpoint();
+	checkpoint();
 	if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))		/* [mutex] */
 		lock_slow_until(&m->go__w[0], OS_NEVER);
 	lock_taken(m, HELD_MUTEX);
@@ -226,27 +226,33 @@ go_mutex_lock_until(go_mutex *m, int64_t deadline)
 	return 0;
 }
 
+/*
+ * What is not just LOCKED.  Releasing takes PARKED and WOKEN away: the one who is awake, or whom
+ * we wake, puts PARKED back when it takes its turn.
+ */
+static NOINLINE void
+unlock_slow(go_mutex *m, uint32_t s)
+{
+	do {
+		if ((s & LOCKED) == 0)
+			fatal_on(m, "sync: unlock of unlocked mutex");
+		if (s & STARVING) {
+			hand_over(&m->go__w[0]);
+			return;
+		}
+	} while (!cas_rel(&m->go__w[0], &s, 0));		/* [mutex] */
+	if ((s & (PARKED | WOKEN)) == PARKED)
+		wake_one(&m->go__w[0]);
+}
+
 void
 go_mutex_unlock(go_mutex *m)
 {
-	uint32_t s;
+	uint32_t s = LOCKED;
 
 	lock_leaving(m, HELD_MUTEX);
-	if (unlikely(load_rlx(&m->go__w[0]) & STARVING)) {
-		hand_over(&m->go__w[0]);
-		return;
-	}
-	/*
-	 * One exchange both releases and tells.  It takes PARKED and WOKEN away: the one who is
-	 * awake, or whom we wake, puts PARKED back when it takes its turn.
-	 */
-	s = xchg_rel(&m->go__w[0], 0);				/* [mutex] */
-	if (likely(s == LOCKED))
-		return;
-	if (unlikely((s & LOCKED) == 0))
-		fatal_on(m, "sync: unlock of unlocked mutex");
-	if ((s & (PARKED | WOKEN)) == PARKED)
-		wake_one(&m->go__w[0]);
+	if (unlikely(!cas_rel(&m->go__w[0], &s, 0)))		/* [mutex] */
+		unlock_slow(m, s);
 }
 
 void

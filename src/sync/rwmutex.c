@@ -212,7 +212,7 @@ go_rwmutex_rlock(go_rwmutex *rw)
 {
 	uint32_t *state = &rw->go__w[0];
 
-	go_checkpoint();
+	checkpoint();
 	if (unlikely(add_acq(state, READER) & (WRITER | QUEUED)))	/* [rwmutex] */
 		rlock_slow(state, OS_NEVER);
 	lock_taken(rw, HELD_READ);
@@ -342,7 +342,7 @@ go_rwmutex_lock(go_rwmutex *rw)
 {
 	uint32_t none = 0;
 
-	go_checkpoint();
+	checkpoint();
 	if (unlikely(!cas_acq(&rw->go__w[0], &none, WRITER)))		/* [rwmutex] */
 		lock_slow_until(&rw->go__w[0], OS_NEVER);
 	lock_taken(rw, HELD_WRITE);

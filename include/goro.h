@@ -302,7 +302,7 @@ typedef struct go_case {
  */
 GO_API int go_selectv(go_case *cases, int n, int64_t deadline);
 
-/* --- Mutex, RWMutex, WaitGroup, Once --------------------------------------------------- */
+/* --- Synchronisation ------------------------------------------------------------------- */
 /*
  * Plain words: valid when zeroed, nothing to destroy, waiters are kept elsewhere.  They must
  * not be moved or copied while in use, and work between goroutines and threads alike.
@@ -317,10 +317,12 @@ typedef struct go_mutex     { uint32_t go__w[2]; } go_mutex;
 typedef struct go_rwmutex   { uint32_t go__w[6]; } go_rwmutex;
 typedef struct go_waitgroup { uint64_t go__w[2]; } go_waitgroup;
 typedef struct go_once      { uint32_t go__w[4]; } go_once;
+typedef struct go_sema      { int64_t  go__w[4]; } go_sema;
 #define GO_MUTEX_INIT     {{0, 0}}
 #define GO_RWMUTEX_INIT   {{0, 0, 0, 0, 0, 0}}
 #define GO_WAITGROUP_INIT {{0, 0}}
 #define GO_ONCE_INIT      {{0, 0, 0, 0}}
+#define GO_SEMA_INIT(n)   {{(n), 0, 0, 0}}
 
 /* Blocks until it is the caller's.  Not recursive; who waits is not starved.  Go: sync.Mutex. */
 GO_API void go_mutex_lock(go_mutex *m);
@@ -383,6 +385,25 @@ GO_API void go_once_do(go_once *o, go_fn fn, void *arg);
 
 /* *slot = fn(arg), the first time; returns *slot.  Blocks as go_once_do.  Go: sync.OnceValue. */
 GO_API void *go_once_value(go_once *o, void **slot, void *(*fn)(void *), void *arg);
+
+/*
+ * A semaphore has a number of units: GO_SEMA_INIT(n), 0 when zeroed.  Blocks until n are the
+ * caller's.  In order of arrival: who asks for much is not overtaken by those who ask for little.
+ * n may be 0; a negative one panics, here and below.  Go: semaphore.Weighted (x/sync).
+ */
+GO_API void go_sema_acquire(go_sema *s, int64_t n);
+
+/* true if n units are the caller's now: there are as many, and nobody waits. */
+GO_API bool go_sema_try_acquire(go_sema *s, int64_t n) GO_MUST_CHECK;
+
+/* Blocks until the deadline at most: 0 or -ETIMEDOUT.  Those behind the caller can go on then. */
+GO_API int go_sema_acquire_until(go_sema *s, int64_t n, int64_t deadline) GO_MUST_CHECK;
+
+/*
+ * Gives n units, which need not have been acquired: any goroutine may.  Panics if there were more
+ * than INT64_MAX.
+ */
+GO_API void go_sema_release(go_sema *s, int64_t n);
 
 /* --- Timers ---------------------------------------------------------------------------- */
 /*

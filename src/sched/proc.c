@@ -34,6 +34,7 @@ const char *const wait_reason_text[WAIT_REASONS] = {
 	[WAIT_RWMUTEX_WRITE] = "sync.RWMutex.Lock",
 	[WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
 	[WAIT_ONCE] = "sync.Once.Do",
+	[WAIT_SEMA] = "semacquire",
 	[WAIT_RUN] = "go_run",
 };
 

@@ -317,12 +317,16 @@ typedef struct go_mutex     { uint32_t go__w[2]; } go_mutex;
 typedef struct go_rwmutex   { uint32_t go__w[6]; } go_rwmutex;
 typedef struct go_waitgroup { uint64_t go__w[2]; } go_waitgroup;
 typedef struct go_once      { uint32_t go__w[4]; } go_once;
+typedef struct go_cond      { uint32_t go__w[4]; } go_cond;
 typedef struct go_sema      { int64_t  go__w[4]; } go_sema;
+typedef struct go_value     { uint64_t go__w[4]; } go_value;
 #define GO_MUTEX_INIT     {{0, 0}}
 #define GO_RWMUTEX_INIT   {{0, 0, 0, 0, 0, 0}}
 #define GO_WAITGROUP_INIT {{0, 0}}
 #define GO_ONCE_INIT      {{0, 0, 0, 0}}
+#define GO_COND_INIT      {{0, 0, 0, 0}}
 #define GO_SEMA_INIT(n)   {{(n), 0, 0, 0}}
+#define GO_VALUE_INIT     {{0, 0, 0, 0}}
 
 /* Blocks until it is the caller's.  Not recursive; who waits is not starved.  Go: sync.Mutex. */
 GO_API void go_mutex_lock(go_mutex *m);
@@ -387,6 +391,20 @@ GO_API void go_once_do(go_once *o, go_fn fn, void *arg);
 GO_API void *go_once_value(go_once *o, void **slot, void *(*fn)(void *), void *arg);
 
 /*
+ * Unlocks *m, blocks until a signal or broadcast comes, and locks *m again: that blocks, too.  Look
+ * at the condition in a loop, it may have changed meanwhile.  A *c that was copied after its first
+ * use panics, here and below.  Go: sync.Cond.
+ */
+GO_API void go_cond_wait(go_cond *c, go_mutex *m);
+
+/* The same until the deadline: 0, or -ETIMEDOUT and no signal is lost.  *m is locked either way. */
+GO_API int go_cond_wait_until(go_cond *c, go_mutex *m, int64_t deadline) GO_MUST_CHECK;
+
+/* Wakes who has waited longest, or all who wait.  *m may be locked or not. */
+GO_API void go_cond_signal(go_cond *c);
+GO_API void go_cond_broadcast(go_cond *c);
+
+/*
  * A semaphore has a number of units: GO_SEMA_INIT(n), 0 when zeroed.  Blocks until n are the
  * caller's.  In order of arrival: who asks for much is not overtaken by those who ask for little.
  * n may be 0; a negative one panics, here and below.  Go: semaphore.Weighted (x/sync).
@@ -404,6 +422,26 @@ GO_API int go_sema_acquire_until(go_sema *s, int64_t n, int64_t deadline) GO_MUS
  * than INT64_MAX.
  */
 GO_API void go_sema_release(go_sema *s, int64_t n);
+
+/*
+ * A pointer that many read and few replace.  The object last stored, NULL if none: it stays valid
+ * for the caller until he gives it back by go_value_release.  As cheap as a counter, whoever else
+ * reads.  Go: atomic.Value.
+ */
+GO_API void *go_value_load(go_value *v);
+
+/* Panics if obj is seen to be held by nobody.  NULL is allowed. */
+GO_API void go_value_release(go_value *v, void *obj);
+
+/*
+ * Replaces the object by obj.  destroy, unless it is NULL, is called with obj once it has been
+ * replaced and its last reader has released it, by whoever is the last.  Who stores an object
+ * again before that has both calls come then.  Panics if obj is NULL, or wider than 48 bits.
+ */
+GO_API void go_value_store(go_value *v, void *obj, void (*destroy)(void *));
+
+/* As go_value_store, but there is no object then.  *v may be freed when no reader holds any. */
+GO_API void go_value_clear(go_value *v);
 
 /* --- Timers ---------------------------------------------------------------------------- */
 /*

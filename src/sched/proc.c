@@ -35,6 +35,7 @@ const char *const wait_reason_text[WAIT_REASONS] = {
 	[WAIT_WAITGROUP] = "sync.WaitGroup.Wait",
 	[WAIT_ONCE] = "sync.Once.Do",
 	[WAIT_SEMA] = "semacquire",
+	[WAIT_COND] = "sync.Cond.Wait",
 	[WAIT_RUN] = "go_run",
 };
 

@@ -62,6 +62,7 @@ enum wait_reason {
 	WAIT_WAITGROUP,
 	WAIT_ONCE,
 	WAIT_SEMA,
+	WAIT_COND,
 	WAIT_RUN,
 	WAIT_REASONS
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * goro.h - Go-style concurrency for C and C++: goroutines, channels, select.
+ * goro.h - Go-style concurrency for C and C++: goroutines, channels, select, contexts.
  *
  *	static void square(go_receiver(int) in, go_sender(int) out)
  *	{
@@ -478,6 +478,104 @@ GO_API bool go_timer_reset(go_timer *t, int64_t ns);
 /* Stops and frees it; the timer's own function may do so.  NULL is allowed. */
 GO_API void go_timer_free(go_timer *t);
 
+/* --- Contexts -------------------------------------------------------------------------- */
+/*
+ * A context tells goroutines that what they do is not wanted any more, and carries values to
+ * them.  Contexts form a tree: one is done when it is cancelled, when its deadline has passed,
+ * or when its parent is done, and stays so.  const go_ctx * is for those who watch, go_ctx * for
+ * those who may cancel.  NULL is the background, which is never done.
+ *
+ *	go_ctx *ctx = go_ctx_with_timeout(parent, GO_SECOND);
+ *	go_defer_end(ctx);
+ *	...
+ *	switch (go_select(GO_RECV(c, &v), GO_DONE(ctx))) {
+ *	case 1: return go_ctx_err(ctx);
+ *
+ * Contexts are counted, as channels are: each function with_x returns one with one reference,
+ * which itself has one to the parent.  What was written before a context was cancelled is seen by
+ * whoever has learned of that.  Go: context.
+ */
+
+typedef struct go_ctx go_ctx;
+#define GO_CTX_BACKGROUND ((const go_ctx *)0)
+#define GO_CTX_TODO       ((const go_ctx *)0)	/* says that a better one is to come */
+
+/* A child of parent, done at once if that is.  Go: context.WithCancel. */
+GO_API go_ctx *go_ctx_with_cancel(const go_ctx *parent);
+
+/*
+ * The same, done with -ETIMEDOUT at the deadline, or after ns, if the parent's does not come
+ * first; at once if it is past.  Go: context.WithDeadline, WithTimeout.
+ */
+GO_API go_ctx *go_ctx_with_deadline(const go_ctx *parent, int64_t deadline);
+GO_API go_ctx *go_ctx_with_timeout(const go_ctx *parent, int64_t ns);
+
+/*
+ * The same, with a value for a key, the address of something; destroy, unless NULL, is called for
+ * it with the last reference.  Panics if key is NULL.  Go: context.WithValue.
+ */
+GO_API go_ctx *go_ctx_with_value(const go_ctx *parent, const void *key, void *value,
+				 void (*destroy)(void *));
+
+/* Has the parent's values, but neither its end nor its deadline.  Go: context.WithoutCancel. */
+GO_API go_ctx *go_ctx_without_cancel(const go_ctx *parent);
+
+/*
+ * Makes it done with -ECANCELED, unless it is, and everything below it, before it returns; what
+ * somebody else is just cancelling may take until that call returns.  NULL is allowed.
+ */
+GO_API void go_ctx_cancel(go_ctx *ctx);
+
+/*
+ * The same, and says why: go_ctx_cause gives err, -ECANCELED if that is 0, and a copy of why,
+ * which may be NULL.  Go: context.CancelCauseFunc.
+ */
+GO_API void go_ctx_cancel_cause(go_ctx *ctx, int err, const char *why);
+
+/* One more reference, to keep it beyond the call that passed it; returns ctx.  NULL is allowed. */
+GO_API const go_ctx *go_ctx_ref(const go_ctx *ctx);
+
+/* One less; the last one frees it, done or not.  NULL is allowed. */
+GO_API void go_ctx_unref(const go_ctx *ctx);
+
+/* go_ctx_cancel and go_ctx_unref, for whoever made it; go_defer_end(ctx) defers it. */
+GO_API void go_ctx_end(go_ctx *ctx);
+
+/* 0, or -ECANCELED or -ETIMEDOUT once it is done.  Go: Context.Err. */
+GO_API int go_ctx_err(const go_ctx *ctx);
+
+/* The same in words: NULL, "context canceled" or "context deadline exceeded". */
+GO_API const char *go_ctx_strerror(const go_ctx *ctx);
+
+/*
+ * Once it is done, the err of the go_ctx_cancel_cause, here or further up, that did it, otherwise
+ * what go_ctx_err gives.  *why, unless why is NULL, is its text or NULL; it lives as long as ctx.
+ * Go: context.Cause.
+ */
+GO_API int go_ctx_cause(const go_ctx *ctx, const char **why);
+
+/* When it will be done at the latest; GO_FOREVER: who knows.  Go: Context.Deadline. */
+GO_API int64_t go_ctx_deadline(const go_ctx *ctx);
+
+/* The nearest value for key, here or further up, or NULL; it lives as long as ctx. */
+GO_API void *go_ctx_value(const go_ctx *ctx, const void *key);
+
+/*
+ * A channel that is closed when it is done; lives as long as ctx.  NULL for the background.
+ * go_ctx_done(ctx) is the typed form, GO_DONE(ctx) a select case.  Go: Context.Done.
+ */
+GO_API go_ch *go_ctx_done_chan(const go_ctx *ctx);
+
+/*
+ * Starts fn(arg) in a goroutine once ctx is done, which may be now; never, if the last reference
+ * goes before.  Returns a token for go_ctx_stop_func, 0 if it has started.  Go:
+ * context.AfterFunc.
+ */
+GO_API uint64_t go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg);
+
+/* true: fn will not be called, thanks to this call.  false: it has been started, or stopped before. */
+GO_API bool go_ctx_stop_func(const go_ctx *ctx, uint64_t token);
+
 /* --- Defer and panic ------------------------------------------------------------------- */
 /*
  * go_defer(fn, arg) calls fn(arg) when the enclosing block is left, in reverse order, by its
@@ -490,6 +588,7 @@ GO_API void go_timer_free(go_timer *t);
 #define go_defer_rwunlock(rw) go_defer(go__rwunlock, GO__PTR(go_rwmutex, rw))
 #define go_defer_runlock(rw)  go_defer(go__runlock, GO__PTR(go_rwmutex, rw))
 #define go_defer_done(wg)     go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
+#define go_defer_end(ctx)     go_defer(go__ctx_end, GO__PTR(go_ctx, ctx))
 
 /*
  * Runs the goroutine's deferred calls, innermost first, up to the nearest go_try.  Without one
@@ -524,6 +623,7 @@ GO_API void         go__unlock(void *mutex);
 GO_API void         go__rwunlock(void *rwmutex);
 GO_API void         go__runlock(void *rwmutex);
 GO_API void         go__wg_done(void *wg);
+GO_API void         go__ctx_end(void *ctx);
 #define GO__DEFER(d, f, a)									\
 	go_deferred d __attribute__((__cleanup__(go__defer_pop))) = {(f), (a), NULL},		\
 		*GO__CAT(go__at_, d) __attribute__((__unused__)) = go__defer_push(&d)
@@ -583,6 +683,7 @@ GO_API void go_dump(int fd);
  *   go_range(v, c) statement   for each v of type T until c is closed and drained; break and
  *                              continue as in any loop
  *   go_timer_c(t)              go_receiver(int64_t)                go_timer_chan
+ *   go_ctx_done(ctx)           go_receiver(char), closed when done go_ctx_done_chan
  *
  * Select takes its cases in order of index, and is made for switch:
  *
@@ -595,6 +696,7 @@ GO_API void go_dump(int fd);
  *   GO_RECV(c, p)                   receives to *p; p may be NULL
  *   GO_RECV_OK(c, p, ok)            and *ok: false if c was closed and drained
  *   GO_SEND(c, v)                   sends v, converted to T
+ *   GO_DONE(ctx)                    chosen when the context is done
  *   GO_DEFAULT                      chosen when no other can go on
  *   GO_AFTER(ns), GO_UNTIL(t)       chosen after a duration, at a deadline.  Go: time.After
  *
@@ -665,6 +767,7 @@ struct go__range {
 #define go_recv_only(c)       ((go_receiver(GO__ELEM(c)))GO__RX(c))
 #define go_range(v, c)        GO__RANGE(GO__CAT(go__r_, v), GO__RX(c), GO__ELEM(c), v)
 #define go_timer_c(t)         ((go_receiver(int64_t))go_timer_chan(t))
+#define go_ctx_done(ctx)      ((go_receiver(char))go_ctx_done_chan(ctx))
 
 /* The last argument is the deadline; what is before it belongs to one value. */
 #define GO__SEND_UNTIL(c, t, ...) go_chan_send_until(GO__TX(c), GO__IN(c, __VA_ARGS__), (t))
@@ -678,6 +781,7 @@ struct go__range {
 #define GO_RECV(c, p)         ((go_case){GO__RX(c), GO__OUT(c, p), NULL, 0, GO_OP_RECV, 0})
 #define GO_RECV_OK(c, p, ok)  ((go_case){GO__RX(c), GO__OUT(c, p), (ok), 0, GO_OP_RECV, 0})
 #define GO_SEND(c, ...)       ((go_case){GO__TX(c), GO__IN(c, __VA_ARGS__), NULL, 0, GO_OP_SEND, 0})
+#define GO_DONE(ctx)          GO_RECV(go_ctx_done(ctx), NULL)
 #define GO_DEFAULT            ((go_case){NULL, NULL, NULL, 0, GO_OP_DEFAULT, 0})
 #define GO_AFTER(ns)          ((go_case){NULL, NULL, NULL, (ns), GO_OP_AFTER, 0})
 #define GO_UNTIL(t)           ((go_case){NULL, NULL, NULL, (t), GO_OP_UNTIL, 0})
@@ -838,6 +942,10 @@ inline go__receiver<int64_t> go_timer_c(go_timer *t)
 {
 	return reinterpret_cast<go__receiver<int64_t>>(go_timer_chan(t));
 }
+inline go__receiver<char> go_ctx_done(const go_ctx *ctx)
+{
+	return reinterpret_cast<go__receiver<char>>(go_ctx_done_chan(ctx));
+}
 #define go_range(v, c) GO__RANGE(GO__CAT(go__r_, v), go__rx(c), go__elem_t<decltype(c)>, v)
 
 /* A send case holds its value, so it becomes a go_case only where it has a name and stays. */
@@ -860,6 +968,7 @@ template <class T, int D> inline go_case GO_RECV(go__handle<T, D> *c, go__as_t<T
 {
 	return GO_RECV_OK(c, p, nullptr);
 }
+inline go_case GO_DONE(const go_ctx *ctx) { return GO_RECV(go_ctx_done(ctx), nullptr); }
 inline go_case GO_AFTER(int64_t ns)
 {
 	return go_case{nullptr, nullptr, nullptr, ns, GO_OP_AFTER, 0};

@@ -12,6 +12,7 @@
 	X(TIMEROBJ) /* one go_timer: its state, held over channel and heap  */ \
 	X(CHAN)     /* one channel; several in address order, select only   */ \
 	X(WAIT)     /* one bucket of the address table                      */ \
+	X(CTX)      /* one context; a bucket or channels are, if a wait is bound */ \
 	X(TIMER)    /* a P's timer heap                                     */ \
 	X(SCHED)    /* global queue, idle lists, the tables of Ms and Ps    */ \
 	X(SLAB)     /* goroutine and stack memory                           */ \

@@ -83,6 +83,7 @@ enum { G_ARGS = 32 };	/* bytes of arguments kept in the G; more go to its stack 
 struct try_frame;
 struct panic;
 struct locals;
+struct scope;
 
 struct g {
 	/* What a switch touches. */
@@ -108,6 +109,7 @@ struct g {
 	const void	*wait_obj;	/* o  what it waits for, for dumps */
 	int64_t		wait_since;	/* o  sched.now when it parked */
 	struct locals	*locals;	/* o */
+	struct scope	*bound;		/* o  what ends its waits but for their own end: see wait.h */
 	char		*name;		/* o  published with release [g-name] */
 
 	union {

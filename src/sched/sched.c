@@ -69,7 +69,16 @@ sched_finish_timers(struct m *m)
 	struct timer *list = m->later;
 
 	m->later = NULL;
-	timers_finish(list);
+	while (list != NULL) {
+		struct timer *t = list;
+
+		list = t->later;
+		t->later = NULL;
+		if (t->finish != NULL)
+			t->finish(t);
+		else
+			timers_finish(t);
+	}
 	return m;
 }
 

@@ -63,6 +63,7 @@ spawn_new(struct m *m, go_fn fn, void *arg, size_t usable, void *pc)
 	g->creator_pc = pc;
 	g->creator = m->g->id;
 	g->locals = NULL;
+	g->bound = NULL;
 	g->name = NULL;
 	g->class = sched.stack_class;
 	if (unlikely(usable != 0)) {
@@ -194,6 +195,8 @@ go_spawn_copy(go_fn fn, const void *args, size_t size)
 
 /* --- Death --- */
 
+void (*spawn_unbind)(struct g *g);
+
 struct locals {
 	size_t	n;
 	struct {
@@ -225,6 +228,8 @@ static void
 clean_up(struct g *g)
 {
 	destroy_locals(g);
+	if (g->bound != NULL)
+		spawn_unbind(g);
 	free(g->caught);
 	g->caught = NULL;
 	if (g->name != NULL) {
@@ -247,7 +252,7 @@ end(struct g *g)
 {
 	struct m *m;
 
-	if (unlikely(g->locals != NULL || g->name != NULL || g->caught != NULL))
+	if (unlikely(g->locals != NULL || g->bound != NULL || g->name != NULL || g->caught != NULL))
 		clean_up(g);
 	race_release(&sched.n_died);	/* who sees the count fall knows that we are done */
 	m = enter();

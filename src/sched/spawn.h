@@ -16,6 +16,9 @@ struct g *spawn_new(struct m *m, go_fn fn, void *arg, size_t usable, void *pc);
 /* go_spawn_copy on behalf of the caller at pc. */
 void	spawn_copy(go_fn fn, const void *args, size_t size, void *pc);
 
+/* Left by ctx/bind.c: g, which ends, drops what it is bound to. */
+extern void	(*spawn_unbind)(struct g *g);
+
 void	spawn_init(void);
 
 #endif

@@ -22,6 +22,8 @@ struct timer {
 	 */
 	struct g	*(*fire)(struct timer *t, int64_t now, struct timer **later);
 	struct timer	*later;	/* link in that list */
+	/* What to do with it then; NULL: it is timers_finish's. */
+	void		(*finish)(struct timer *t);
 };
 
 /* Add to p's heap; t is in none.  Any thread.  true: it is the earliest there now. */
@@ -51,7 +53,7 @@ timers_first(struct p *p)
  */
 uint32_t timers_due(struct p *p, int64_t now, struct gqueue *ready, struct timer **later, uint32_t max);
 
-/* Left by time/timers.c: finish the timers of a list from timers_due. */
+/* Left by time/timers.c: finish those timers of a list from timers_due that are its own. */
 extern void	(*timers_finish)(struct timer *later);
 
 int64_t	timers_earliest(void);			/* of all Ps */

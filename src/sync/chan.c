@@ -391,6 +391,15 @@ take_all(struct link *q, struct gqueue *all)
 }
 
 void
+chan_close_locked(struct go_ch *c, struct gqueue *woken)
+{
+	assert_held(&c->lock);
+	store_rlx(&c->closed, true);
+	take_all(&c->receivers, woken);
+	take_all(&c->senders, woken);
+}
+
+void
 go_chan_close(go_ch *c)
 {
 	struct gqueue all = {0};
@@ -406,9 +415,7 @@ go_chan_close(go_ch *c)
 		go_panic("close of closed channel");
 	}
 	race_release(c);
-	store_rlx(&c->closed, true);
-	take_all(&c->receivers, &all);
-	take_all(&c->senders, &all);
+	chan_close_locked(c, &all);
 	unlock(&c->lock);
 	if (all.n == 1)
 		sched_ready(m, gqueue_pop(&all));

@@ -35,6 +35,9 @@ enum chan_result { CHAN_DONE, CHAN_CLOSED, CHAN_WAIT };
 enum chan_result chan_send_locked(struct go_ch *c, const void *elem, struct g **ready);
 enum chan_result chan_recv_locked(struct go_ch *c, void *elem, struct g **ready);
 
+/* c is locked and open: closes it; *woken is whom to make runnable after unlocking. */
+void	chan_close_locked(struct go_ch *c, struct gqueue *woken);
+
 /* A glance without the lock: could it go on?  Right at some moment during the call. */
 static inline bool
 chan_may_send(struct go_ch *c)

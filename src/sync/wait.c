@@ -72,6 +72,20 @@ wait_park(struct m *m, struct wait *w, finish_fn publish, void *arg, enum wait_r
 }
 
 void
+scope_take(struct scope *s, struct gqueue *out, uint32_t max)
+{
+	assert_held(&s->lock);
+	while (out->n < max && !list_empty(&s->waiters)) {
+		struct wait *w = container_of(s->waiters.next, struct wait, bound);
+		uint32_t nobody = WON_NOBODY;
+
+		list_remove(&w->bound);
+		if (cas_ar(&w->won, &nobody, WON_SCOPE))	/* [won] */
+			gqueue_push(out, w->g);
+	}
+}
+
+void
 finish_unlock(struct g *g, void *l)
 {
 	(void)g;

@@ -17,6 +17,16 @@
 
 #define WON_NOBODY	UINT32_C(0)
 #define WON_DEADLINE	UINT32_MAX
+#define WON_SCOPE	(UINT32_MAX - 1)
+
+/*
+ * What ends every wait of the goroutines bound to it that has an error to say so: a context.
+ */
+struct scope {
+	struct lock	lock;		/* rank CTX */
+	int		err;		/* a  [ctx-err] 0, or what those waits return; set once, locked */
+	struct link	waiters;	/* lock  struct wait.bound; none is added once err is set */
+};
 
 struct wait {
 	uint32_t	won;		/* a  [won] WON_*, or the winning waiter's index plus 1 */
@@ -25,6 +35,8 @@ struct wait {
 	struct timer	timer;
 	finish_fn	publish;
 	void		*arg;
+	struct scope	*scope;		/* NULL: not bound, or not an _until call */
+	struct link	bound;		/* in scope's waiters */
 };
 
 struct waiter {
@@ -66,6 +78,18 @@ waiter_take(struct link *q)
  */
 struct m *wait_park(struct m *m, struct wait *w, finish_fn publish, void *arg, enum wait_reason why,
 		    const void *obj);
+
+/*
+ * What is over has err set, with its lock held.  Takes some of those who wait out and claims
+ * them: whom to make runnable after unlocking.
+ */
+void	scope_take(struct scope *s, struct gqueue *out, uint32_t max);
+
+static inline void
+scope_init(struct scope *s)
+{
+	list_init(&s->waiters);
+}
 
 void	finish_unlock(struct g *g, void *lock);		/* a publish that releases one lock */
 

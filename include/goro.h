@@ -576,6 +576,34 @@ GO_API uint64_t go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg);
 /* true: fn will not be called, thanks to this call.  false: it has been started, or stopped before. */
 GO_API bool go_ctx_stop_func(const go_ctx *ctx, uint64_t token);
 
+/* --- Pool ------------------------------------------------------------------------------ */
+/*
+ * Objects that are costly to make, kept for the next who needs one: put back what you got.
+ * Valid when zeroed.  At most 64 are kept for each of go_procs(), and 64 for other threads;
+ * what is put beyond that is destroyed at once.  make and destroy may be NULL: nothing is made,
+ * what is not kept is forgotten.  Both run in the caller of get, put or drain, may use the pool,
+ * and may block.  Go: sync.Pool.
+ */
+typedef struct go_pool {
+	void   *(*make)(void *arg);
+	void    (*destroy)(void *obj);
+	void     *arg;
+	uintptr_t go__w[5];
+} go_pool;
+#define GO_POOL_INIT(make, destroy, arg) {(make), (destroy), (arg), {0, 0, 0, 0, 0}}
+
+/* One that was put, preferably on this CPU a moment ago; else make(arg), or NULL without make. */
+GO_API void *go_pool_get(go_pool *p);
+
+/* Gives obj to whoever gets it next, or destroys it.  NULL is ignored. */
+GO_API void go_pool_put(go_pool *p, void *obj);
+
+/*
+ * Destroys all that is kept and gives back the pool's own memory: after that a pool that nobody
+ * uses may be freed, and one in use goes on.
+ */
+GO_API void go_pool_drain(go_pool *p);
+
 /* --- Defer and panic ------------------------------------------------------------------- */
 /*
  * go_defer(fn, arg) calls fn(arg) when the enclosing block is left, in reverse order, by its

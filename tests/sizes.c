@@ -25,6 +25,11 @@ _Static_assert(_Alignof(go_once) == 4, "ABI");
 _Static_assert(sizeof(go_local) == 2 * sizeof(void *), "ABI");
 _Static_assert(offsetof(go_local, destroy) == sizeof(void *), "ABI");
 
+_Static_assert(sizeof(go_pool) == 8 * sizeof(void *), "ABI");
+_Static_assert(offsetof(go_pool, make) == 0, "ABI");
+_Static_assert(offsetof(go_pool, destroy) == sizeof(void *), "ABI");
+_Static_assert(offsetof(go_pool, arg) == 2 * sizeof(void *), "ABI");
+
 _Static_assert(sizeof(go_case) == 3 * sizeof(void *) + 16, "ABI");
 _Static_assert(offsetof(go_case, chan) == 0, "ABI");
 _Static_assert(offsetof(go_case, elem) == sizeof(void *), "ABI");
@@ -69,12 +74,13 @@ _Static_assert(sizeof(go_receiver(go_chan(char))) == sizeof(void *), "ABI");
 
 static void the_initializers_are_zero_bytes(void **state)
 {
-	static const char zero[sizeof(go_case)];
+	static const char zero[256];
 	go_mutex m = GO_MUTEX_INIT;
 	go_rwmutex rw = GO_RWMUTEX_INIT;
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	go_once o = GO_ONCE_INIT;
 	go_local l = GO_LOCAL_INIT(NULL);
+	go_pool p = GO_POOL_INIT(NULL, NULL, NULL);
 
 	(void)state;
 	assert_memory_equal(&m, zero, sizeof m);
@@ -82,6 +88,7 @@ static void the_initializers_are_zero_bytes(void **state)
 	assert_memory_equal(&wg, zero, sizeof wg);
 	assert_memory_equal(&o, zero, sizeof o);
 	assert_memory_equal(&l, zero, sizeof l);
+	assert_memory_equal(&p, zero, sizeof p);
 }
 
 static void the_initializers_say_the_size(void **state)

@@ -13,6 +13,8 @@
 	X(CHAN)     /* one channel; several in address order, select only   */ \
 	X(WAIT)     /* one bucket of the address table                      */ \
 	X(CTX)      /* one context; a bucket or channels are, if a wait is bound */ \
+	X(POOL)     /* a go_pool's chunks                                   */ \
+	X(POOLLIST) /* one list of a go_pool                                */ \
 	X(TIMER)    /* a P's timer heap                                     */ \
 	X(SCHED)    /* global queue, idle lists, the tables of Ms and Ps    */ \
 	X(SLAB)     /* goroutine and stack memory                           */ \

@@ -229,6 +229,7 @@ struct p {
 	int64_t		slice;		/* o  since when all turns have come by `next' */
 	int64_t		aged;		/* o  when the oldest of the fresh was last preferred */
 	uint32_t	kick;		/* a  somebody wants us to look around now */
+	uint32_t	reads;		/* a  [grace] odd: the holder is in a section (grace.h) */
 	struct m	*m;		/* a  who holds it; changed with sched.lock or by the holder */
 	struct g	*g_free;	/* o */
 	struct stack	*stack_free;	/* o  default class */

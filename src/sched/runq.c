@@ -131,18 +131,31 @@ runq_put_global_all(struct gqueue *q)
 	unlock(&sched.lock);
 }
 
+/*
+ * A share for each P, but no more than fills our queue to its half: what does not fit would only
+ * go back, and 100,000 goroutines that wait there would be moved in circles.
+ */
+static uint32_t
+fair_share(struct p *p)
+{
+	uint32_t n = sched.global.n / (uint32_t)sched.procs + 1, len = ring_len(&p->queue);
+	uint32_t room = len < RUNQ_SIZE / 2 ? RUNQ_SIZE / 2 - len : 1;
+
+	assert_held(&sched.lock);
+	return n < room ? n : room;
+}
+
 struct g *
 runq_global(struct p *p, bool one)
 {
 	struct gqueue mine = {0};
 	struct g *g, *first;
-	uint32_t n, room = one ? 1 : RUNQ_SIZE / 2;
+	uint32_t n;
 
 	if (load_rlx(&sched.global.n) == 0)
 		return NULL;
 	lock(&sched.lock, RANK_SCHED);
-	n = sched.global.n / (uint32_t)sched.procs + 1;
-	for (n = n < room ? n : room; n > 0 && (g = gqueue_pop(&sched.global)) != NULL; n--)
+	for (n = one ? 1 : fair_share(p); n > 0 && (g = gqueue_pop(&sched.global)) != NULL; n--)
 		gqueue_push(&mine, g);
 	unlock(&sched.lock);
 	first = gqueue_pop(&mine);

@@ -342,6 +342,30 @@ static void trim_keeps_the_lowest_and_no_more_than_it_may(void **state)
 		assert_int_equal(*(char *)v[i], i < 100);
 }
 
+/* What was wanted a moment ago will be wanted again, so a busy program gives back the rest only. */
+static void spare_slots_are_those_that_nobody_wanted(void **state)
+{
+	struct slab *s = new_slab(os_page(), 0, 64, 1 << 24);
+	void *v[500];
+
+	(void)state;
+	assert_int_equal(slab_get(s, v, 500), 500);
+	slab_put(s, v, 500);
+	assert_int_equal(slab_trim_spare(s, 0, SIZE_MAX), HARD ? 500 : 0);	/* all were in use */
+	if (HARD)				/* the hostile build keeps nothing */
+		return;
+	assert_int_equal(slab_get(s, v, 300), 300);
+	slab_put(s, v, 300);
+	assert_int_equal(slab_trim_spare(s, 350, SIZE_MAX), 150);
+	assert_int_equal(slab_get(s, v, 100), 100);
+	assert_int_equal(slab_trim_spare(s, 0, 10), 10);	/* 250 are spare, 10 may go */
+	assert_int_equal(slab_trim_spare(s, 0, SIZE_MAX), 240);	/* as long as nobody wants them */
+	slab_put(s, v, 100);
+	assert_int_equal(slab_trim_spare(s, 0, SIZE_MAX), 0);
+	assert_int_equal(slab_trim_spare(s, 0, SIZE_MAX), 100);
+	assert_int_equal(stats(s).free_warm, 0);
+}
+
 static void small_slots_go_back_by_whole_arenas(void **state)
 {
 	struct slab *s = new_slab(SMALL, 0, 64, 1 << 20);
@@ -580,6 +604,7 @@ int main(void)
 		cmocka_unit_test(trim_gives_memory_back_and_slots_read_as_zero),
 		cmocka_unit_test(trim_leaves_what_is_in_use_alone),
 		cmocka_unit_test(trim_keeps_the_lowest_and_no_more_than_it_may),
+		cmocka_unit_test(spare_slots_are_those_that_nobody_wanted),
 		cmocka_unit_test(small_slots_go_back_by_whole_arenas),
 		cmocka_unit_test(a_slot_put_twice_and_a_foreign_one_are_fatal),
 		cmocka_unit_test(exhaustion_returns_fewer_and_is_not_final),

@@ -216,7 +216,9 @@ flush_idle(void)
 size_t
 gmem_trim(bool all_idle)
 {
-	if (all_idle)
-		flush_idle();
+	if (!all_idle)
+		return stack_trim_spare(KEEP_STACKS, TRIM_MAX) +
+		       slab_trim_spare(&g_slab, KEEP_GS, TRIM_MAX);
+	flush_idle();
 	return stack_trim(KEEP_STACKS, TRIM_MAX) + slab_trim(&g_slab, KEEP_GS, TRIM_MAX);
 }

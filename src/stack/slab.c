@@ -67,6 +67,8 @@ count(struct slab *s, struct slab_region *r, struct slab_arena *a, int k, int by
 	assert_held(&s->lock);
 	a->n[k] = (uint16_t)(a->n[k] + by);
 	s->nfree[k] += (size_t)(ptrdiff_t)by;
+	if (s->nfree[FREE_WARM] < s->spare)
+		s->spare = s->nfree[FREE_WARM];
 	if (a->n[k] > 0) {
 		set_bit(r->has[k], i);
 		set_bit(r->sum[k], i / 64);
@@ -586,6 +588,18 @@ slab_trim(struct slab *s, size_t keep, size_t max)
 	s->trimming = false;
 	unlock(&s->lock);
 	return total;
+}
+
+size_t
+slab_trim_spare(struct slab *s, size_t keep, size_t max)
+{
+	size_t wanted;
+
+	lock(&s->lock, RANK_SLAB);
+	wanted = s->nfree[FREE_WARM] - s->spare;
+	s->spare = s->nfree[FREE_WARM];
+	unlock(&s->lock);
+	return slab_trim(s, wanted > keep ? wanted : keep, max);
 }
 
 void

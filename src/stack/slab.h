@@ -54,6 +54,7 @@ struct slab {
 	struct slab_class	class;		/* c */
 	size_t			arena_size;	/* c  bytes, a multiple of the page */
 	size_t			nfree[2];	/* L  warm, cold */
+	size_t			spare;		/* L  fewest warm ones since slab_trim_spare */
 	size_t			nslots;		/* L  committed */
 	size_t			unguarded;	/* L  of them, those without their guard */
 	uint32_t		growing;	/* L  threads that are making an arena */
@@ -85,6 +86,12 @@ void	slab_put(struct slab *s, void *const *v, int n);
  * back (locked by mlockall) stays warm.
  */
 size_t	slab_trim(struct slab *s, size_t keep, size_t max);
+
+/*
+ * The same, but only as many as nobody has wanted since the last such call: for a program that
+ * is busy, and will want the others again.
+ */
+size_t	slab_trim_spare(struct slab *s, size_t keep, size_t max);
 
 /* The slot that contains addr, or NULL.  Lock-free and async-signal-safe. */
 void	*slab_find(struct slab *s, const void *addr);

@@ -367,6 +367,17 @@ stack_trim(size_t keep, size_t max)
 	return n;
 }
 
+size_t
+stack_trim_spare(size_t keep, size_t max)
+{
+	size_t n = 0;
+	int c;
+
+	for (c = 0; c < STACK_CLASSES && n < max; c++)
+		n += slab_trim_spare(&slab[c], keep, max - n);
+	return n;
+}
+
 void
 stack_drop_add(struct stack_drop *d, const struct stack *s, const void *sp)
 {

@@ -74,6 +74,9 @@ bool		stack_contains(const void *addr, char **lo, char **hi);	/* usable part */
 /* Monitor: give back memory of cached stacks beyond `keep' per class; returns stacks trimmed. */
 size_t		stack_trim(size_t keep, size_t max);
 
+/* The same, but only those that nobody has wanted since the last such call. */
+size_t		stack_trim_spare(size_t keep, size_t max);
+
 /*
  * Monitor: drop the pages of a parked stack below its saved stack pointer (minus a red zone).
  * Collects ranges and drops them in one call; the caller holds the goroutines meanwhile.

@@ -24,7 +24,7 @@ static inline int nobody_left(void)
 	while (go_count() > 1 && go_now() < patience)
 		go_sleep(GO_MILLISECOND / 10);
 	if (go_count() > 1) {
-		warnx("%d goroutines are left behind", go_count() - 1);
+		warnx("goroutines left behind: %d", go_count() - 1);
 		go_dump(2);
 		return 1;
 	}

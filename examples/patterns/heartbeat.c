@@ -76,6 +76,7 @@ static void watch(const char *name, bool sick, int64_t patience)
 	}
 	go_close(w.quit);
 	go_wg_wait(&w.end);
+	beats += go_tryrecv(w.beat, NULL); /* one that came with the last result */
 	check(beats > 0 || sick);
 	printf("%s: %d of %d results%s\n", name, n, RESULTS, alive ? "" : ", then no sign of life");
 	go_unref(w.beat);

@@ -104,6 +104,12 @@ sick: 0 of 3 results, then no sign of life'
 check_state()
 {
 	prints counter '10000 calls, average 250, greatest 10000'
+	prints safe_map '960 hits of /
+960 hits of /about
+960 hits of /blog
+960 hits of /contact
+960 hits of /shop
+0 hits of /nowhere'
 	prints singleton '50 asked for "stock", opened 1 time'
 }
 

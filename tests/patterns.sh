@@ -123,8 +123,9 @@ check_all()
 		rm -f out want
 		timeout -k 10 300 $emulator "$bin/$pattern" >/dev/full 2>err
 		status=$?
-		[ $status -eq 1 ] && grep -qx "$pattern: standard output: No space left on device" err ||
-			failed "on a full disk: exit status $status, not 1"
+		[ $status -eq 1 ] || failed "on a full disk: exit status $status, not 1"
+		grep -qx "$pattern: standard output: No space left on device" err ||
+			failed 'does not say that the disk is full'
 	done
 }
 

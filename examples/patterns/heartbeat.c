@@ -13,7 +13,7 @@
 enum { RESULTS = 3 };
 
 struct worker {
-	go_chan(char) beat;	/* room for one: a beat that nobody has heard yet is as good as two */
+	go_chan(char) beat;	/* room for one: one that nobody has heard is as good as two */
 	go_chan(int) result;
 	go_chan(char) quit;	/* closed by who is not interested any more */
 	go_waitgroup end;

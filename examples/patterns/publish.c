@@ -2,9 +2,9 @@
 /*
  * publish.c - a broker passes every message on to all who have subscribed.
  *
- * The list of subscribers belongs to the broker's goroutine alone, so it needs no lock: who wants to
- * be on it, or off it, sends a request, just as who publishes does.  A subscriber is a channel with
- * some room.  One that is full loses the message, or the slowest would stop everybody.
+ * The list of subscribers belongs to the broker's goroutine alone, so it needs no lock: who wants
+ * to be on it, or off it, sends a request, just as who publishes does.  A subscriber is a channel
+ * with some room.  One that is full loses the message, or the slowest would stop everybody.
  *
  *	publishers --news--> broker --> subscriber, subscriber, ...
  *	         requests -----^

@@ -20,7 +20,7 @@ static void steady(void)
 
 	for (int i = 1; i <= REQUESTS; i++) {
 		go_recv(go_timer_c(limit), NULL);
-		check(go_now() - start >= i * PERIOD); /* later on a busy machine, but not earlier */
+		check(go_now() - start >= i * PERIOD); /* perhaps later, but not earlier */
 	}
 	go_timer_free(limit); /* or it ticks for ever */
 	printf("steady: %d requests, the last not before %d periods\n", REQUESTS, REQUESTS);

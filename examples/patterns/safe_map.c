@@ -2,10 +2,10 @@
 /*
  * safe_map.c - a table that many goroutines look things up in, and some change.
  *
- * A go_rwmutex around any table of one's own: many may read at a time, or one may write.  What is a
- * question and a change in one (is it there? then count it, else put it there) is done under one
- * lock: between two, others can come.  Here the common case is a reader's, since the entry is there
- * and its count is atomic; only the first hit of a page takes the table for itself, and looks again.
+ * A go_rwmutex around any table of one's own: many may read at a time, or one may write.  What is
+ * a question and a change in one (is it there? then count it, else put it there) is done under one
+ * lock: between two, others can come.  Here the common case is a reader's: the entry is there and
+ * its count is atomic.  Only the first hit of a page takes the table for itself, and looks again.
  */
 #include <goro.h>
 #include <stdatomic.h>

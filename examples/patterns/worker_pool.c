@@ -74,7 +74,8 @@ static int app(int argc, char **argv)
 	for (int id = 0; id < JOBS; id++)
 		if (steps[id] > steps[longest])
 			longest = id;
-	printf("%d answers; the longest: %d steps from %d\n", answers, steps[longest], 1000 + longest);
+	printf("%d answers; the longest: %d steps from %d\n", answers, steps[longest],
+	       1000 + longest);
 	return nobody_left();
 }
 GO_MAIN(app)

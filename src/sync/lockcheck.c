@@ -23,7 +23,7 @@ enum { DEBUG_BUILD = 1 };
 enum { DEBUG_BUILD = 0 };
 #endif
 
-enum { SHARDS = HARD ? 2 : 64, MOST_TOLD = 8, MOST_RECURSIVE = 8 };
+enum { SHARDS = HARD ? 2 : 256, MOST_TOLD = 8, MOST_RECURSIVE = 8 };
 enum { OFF, TELL, DIE };
 
 struct held {
@@ -31,6 +31,7 @@ struct held {
 	const void	*obj;
 	const struct g	*g;		/* Gs are used again: with its id, 0 for threads */
 	uint64_t	id;
+	uint64_t	number;		/* of all locks taken, in order */
 	void		*pc;
 	enum held_as	how;
 };
@@ -86,11 +87,16 @@ next_held(struct shard *s, struct held *h)
 	return l == &s->held ? NULL : container_of(l, struct held, link);
 }
 
+/* Out of its shard, into a list in the order of locking. */
 static void
 move(struct held *h, struct link *to)
 {
+	struct link *at = to;
+
+	while (at->prev != to && container_of(at->prev, struct held, link)->number > h->number)
+		at = at->prev;
 	list_remove(&h->link);
-	list_append(to, &h->link);
+	list_insert_before(at, &h->link);
 }
 
 static void
@@ -231,6 +237,7 @@ at_end(void *round)
 static void
 record(const void *obj, enum held_as how, void *pc)
 {
+	static uint64_t last;
 	struct g *g = current();
 	struct held *new = g != NULL ? malloc(sizeof(*new)) : NULL, *h, *next;
 	struct link stale;
@@ -244,7 +251,8 @@ record(const void *obj, enum held_as how, void *pc)
 			move(h, &stale);
 	}
 	if (new != NULL) {
-		*new = (struct held){.obj = obj, .g = g, .id = g->id, .pc = pc, .how = how};
+		*new = (struct held){.obj = obj, .g = g, .id = g->id,
+			.number = add_rlx(&last, 1), .pc = pc, .how = how};
 		list_append(&s->held, &new->link);
 		race_release(new);
 	}

@@ -86,8 +86,8 @@ static void lock_twice(const char *name, const char *who) {
 
 		if (strcmp(r->name, name) != 0)
 			continue;
-		expect("fatal error: goro: recursive lock of %s %p by %s, which holds it%s since it "
-		       "was locked at", r->first == MUTEX ? "mutex" : "rwmutex",
+		expect("fatal error: goro: recursive lock of %s %p by %s, which holds it%s since "
+		       "it was locked at", r->first == MUTEX ? "mutex" : "rwmutex",
 		       r->first == MUTEX ? (void *)&mutex : (void *)&rwmutex, who,
 		       r->first == READ ? " for reading" : "");
 		take(r->first);

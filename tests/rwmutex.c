@@ -289,7 +289,13 @@ TEST(those_who_gave_up_leave_the_queues_whole) {
 
 enum { WRITER_INSIDE = 10000 };
 
-struct rush { go_rwmutex rw; atomic_int inside; long writes, seen; atomic_long in, out; go_waitgroup wg; };
+struct rush {
+	go_rwmutex rw;
+	atomic_int inside;
+	long writes, seen;
+	atomic_long in, out;
+	go_waitgroup wg;
+};
 
 static void visit_as_writer(struct rush *r, struct support_rng *rng) {
 	CHECK_EQ(atomic_fetch_add(&r->inside, WRITER_INSIDE), 0);

@@ -152,7 +152,8 @@ recursive(const struct held *h, const struct g *g)
 	if (level != DIE && add_rlx(&told, 1) >= MOST_RECURSIVE)
 		return;
 	out_init(&o, -1);
-	out_fmt(&o, "goro: recursive lock of %s %p by ", name_of(h->how), (void *)(uintptr_t)h->obj);
+	out_fmt(&o, "goro: recursive lock of %s %p by ", name_of(h->how),
+		(void *)(uintptr_t)h->obj);
 	print_holder(&o, g);
 	out_fmt(&o, ", which holds it%s since it was locked at\n",
 		h->how == HELD_READ ? " for reading" : "");
@@ -269,9 +270,10 @@ forget(const void *obj, enum held_as how)
 	struct shard *s = shard_lock(obj);
 	struct held *h, *found = NULL;
 
-	/* Of several readers that are not us, any: who unlocks for another does not say for whom. */
+	/* Of several readers that are not us, any: nobody says for whom he unlocks. */
 	for (h = next_held(s, NULL); h != NULL; h = next_held(s, h))
-		if (h->obj == obj && h->how == how && (found == NULL || (g != NULL && is_mine(h, g))))
+		if (h->obj == obj && h->how == how &&
+		    (found == NULL || (g != NULL && is_mine(h, g))))
 			found = h;
 	if (found != NULL)
 		list_remove(&found->link);

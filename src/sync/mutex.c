@@ -65,7 +65,8 @@ queue_or_take(uint32_t *state, struct addr_waiter *w, bool woken, bool *taken)
 {
 	uint32_t starving = woken && os_now() - w->since >= STARVED ? STARVING : 0;
 	struct bucket *b = addr_lock(state);
-	uint32_t s = load_rlx(state), next, rest = addr_first(b, waiters(state)) != NULL ? PARKED : 0;
+	uint32_t s = load_rlx(state), next;
+	uint32_t rest = addr_first(b, waiters(state)) != NULL ? PARKED : 0;
 
 	do {
 		*taken = (s & LOCKED) == 0;
@@ -89,7 +90,7 @@ give_up(uint32_t *state, struct addr_waiter *w)
 
 	addr_remove(w);
 	if (addr_first(b, waiters(state)) == NULL)
-		and_ar(state, ~(uint32_t)(PARKED | STARVING));	/* [mutex] under the bucket's lock */
+		and_ar(state, ~(uint32_t)(PARKED | STARVING));	/* [mutex] under b->lock */
 	unlock(&b->lock);
 }
 
@@ -201,7 +202,8 @@ go_mutex_lock(go_mutex *m)
 static inline bool
 try(uint32_t *state)
 {
-	return (load_rlx(state) & LOCKED) == 0 && (or_acq(state, LOCKED) & LOCKED) == 0;	/* [mutex] */
+	return (load_rlx(state) & LOCKED) == 0 &&
+	       (or_acq(state, LOCKED) & LOCKED) == 0;		/* [mutex] */
 }
 
 bool

@@ -66,6 +66,12 @@ take_readers(struct bucket *b, uint32_t *state, struct gqueue *out)
 	return add;
 }
 
+static bool
+anybody(struct bucket *b, const uint32_t *state)
+{
+	return addr_first(b, readers(state)) != NULL || addr_first(b, writers(state)) != NULL;
+}
+
 /*
  * `leaving' (WRITER or 0) leaves, and whoever may get in then does, all in one step.  Nothing is
  * touched after it.  A reader that tries to get in at this moment sees QUEUED or WRITER.
@@ -89,7 +95,7 @@ pass_on(struct bucket *b, uint32_t *state, uint32_t leaving, struct gqueue *out)
 		}
 	}
 	add -= leaving;
-	if ((s & QUEUED) && addr_first(b, readers(state)) == NULL && addr_first(b, writers(state)) == NULL)
+	if ((s & QUEUED) && !anybody(b, state))
 		add -= QUEUED;
 	if (add != 0)
 		add_ar(state, add);			/* [rwmutex] */
@@ -263,7 +269,7 @@ last_reader_left(uint32_t *state)
 	struct m *m = enter();
 	struct bucket *b = addr_lock(state);
 
-	if (addr_first(b, readers(state)) != NULL || addr_first(b, writers(state)) != NULL)
+	if (anybody(b, state))
 		pass_on(b, state, 0, &q);
 	unlock(&b->lock);
 	wake(m, &q);

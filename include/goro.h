@@ -383,7 +383,8 @@ GO_API void go_wg_spawn_copy(go_waitgroup *wg, go_fn fn, const void *args, size_
 
 /*
  * Calls fn(arg) unless some call on *o has before.  Blocks until that one has returned, so fn
- * must not use *o.  An fn that panics has run.  Go: sync.Once.
+ * must not use *o.  An fn that panics has run, and so has one that a C++ exception leaves.  Go:
+ * sync.Once.
  */
 GO_API void go_once_do(go_once *o, go_fn fn, void *arg);
 

@@ -7,6 +7,8 @@
  * plain compare-and-swap of a flag before calling the function would let the second caller
  * return before the first is done.
  */
+#include <unwind.h>
+
 #include "../base/san.h"
 #include "wait.h"
 
@@ -59,12 +61,41 @@ begin(uint32_t *state)
 	return false;
 }
 
-static void
+_Unwind_Reason_Code once_left(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
+			      struct _Unwind_Exception *thrown, struct _Unwind_Context *at);
+
+/*
+ * The unwinder calls this when an exception (C++, pthread_exit) goes through the frame of run:
+ * it has been left, too.  Deferred calls that it has skipped, of C code that was compiled without
+ * exceptions, are skipped here.  That is all, so nothing of libgcc is needed, which a cleanup
+ * attribute would (to resume after it): the exception goes on by itself.
+ */
+_Unwind_Reason_Code
+once_left(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
+	  struct _Unwind_Exception *thrown, struct _Unwind_Context *at)
+{
+	struct g *g = self()->g;
+
+	(void)version;
+	(void)class;
+	(void)thrown;
+	(void)at;
+	if ((actions & _UA_CLEANUP_PHASE) == 0)
+		return _URC_CONTINUE_UNWIND;
+	while (g->defers != NULL && g->defers->fn != done)
+		g->defers = g->defers->go__prev;
+	if (g->defers != NULL)
+		go__defer_pop(g->defers);
+	return _URC_CONTINUE_UNWIND;
+}
+
+static NOINLINE void
 run(uint32_t *state, go_fn fn, void *arg)
 {
 	go_deferred d = {done, state, NULL};
 
-	/* Not go_defer: its cleanup attribute would need the unwinder of libgcc. */
+	/* 0x1b: its address is relative, in 4 bytes. */
+	__asm__ volatile(".cfi_personality 0x1b, once_left");
 	go__defer_push(&d);
 	fn(arg);
 	go__defer_pop(&d);

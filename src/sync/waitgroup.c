@@ -6,6 +6,10 @@
  * done() learns both at once.  Waiters are counted and queued with the bucket locked.  The
  * done() that finds the counter at zero and waiters there wakes them all; one that finds no
  * waiters touches nothing any more, for the object may be gone by then.
+ *
+ * Who is woken returns without another look, which would be at an object that the other waiters
+ * may have freed.  So a WaitGroup that is used again before all have returned does no harm, and
+ * Go's complaint of that ("is reused before previous Wait has returned") is not made.
  */
 #include <string.h>
 
@@ -145,6 +149,17 @@ go_wg_wait(go_waitgroup *wg)
 
 /* --- Spawning --- */
 
+/*
+ * Deferred, because go_exit must count as well.  A panic that has come here is caught by nobody:
+ * the report comes next, and who waits shall not end the process before it.
+ */
+static void
+ended(void *wg)
+{
+	if (self()->g->panics == NULL)
+		go_wg_add(wg, -1);
+}
+
 struct call {
 	go_waitgroup	*wg;
 	go_fn		fn;
@@ -155,9 +170,9 @@ static void
 run_copied(void *arg)
 {
 	struct call *c = arg;
-	go_deferred d = {go__wg_done, c->wg, NULL};
+	go_deferred d = {ended, c->wg, NULL};
 
-	go__defer_push(&d);	/* go_exit must count as well */
+	go__defer_push(&d);
 	c->fn(c->args);
 	go__defer_pop(&d);
 }
@@ -172,7 +187,7 @@ static void
 run_plain(void *arg)
 {
 	struct call1 *c = arg;
-	go_deferred d = {go__wg_done, c->wg, NULL};
+	go_deferred d = {ended, c->wg, NULL};
 
 	go__defer_push(&d);
 	c->fn(c->arg);

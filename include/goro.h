@@ -301,6 +301,7 @@ typedef struct go_case {
  * Select statements.
  */
 GO_API int go_selectv(go_case *cases, int n, int64_t deadline);
+GO_API int go__select(go_case *cases, int n);	/* for ever, whatever the bound context says */
 
 /* --- Synchronisation ------------------------------------------------------------------- */
 /*
@@ -577,6 +578,19 @@ GO_API uint64_t go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg);
 /* true: fn will not be called, thanks to this call.  false: it has been started, or stopped before. */
 GO_API bool go_ctx_stop_func(const go_ctx *ctx, uint64_t token);
 
+/*
+ * Binds the caller, a goroutine or a thread, to ctx until it binds another or ends; NULL: to none,
+ * as all begin.  Every _until call, go_select_until included, that has to wait then returns
+ * go_ctx_err(ctx) once ctx is done; one that can go on, or is past its deadline, does not care.
+ * Calls that cannot fail are not affected, nor is go_select.  Takes a reference; that of the
+ * context bound before, which it returns, is the caller's: bind it again and unref it, or only
+ * unref it.
+ */
+GO_API const go_ctx *go_ctx_bind(const go_ctx *ctx);
+
+/* The context that the caller is bound to, NULL if none; good until it binds another. */
+GO_API const go_ctx *go_ctx_current(void);
+
 /* --- Pool ------------------------------------------------------------------------------ */
 /*
  * Objects that are costly to make, kept for the next who needs one: put back what you got.
@@ -818,7 +832,9 @@ struct go__range {
 #define go_select_until(t, ...)									\
 	go_selectv((go_case[]){__VA_ARGS__},							\
 		(int)(sizeof(__typeof__((go_case[]){__VA_ARGS__})) / sizeof(go_case)), (t))
-#define go_select(...)        go_select_until(GO_FOREVER, __VA_ARGS__)
+#define go_select(...)										\
+	go__select((go_case[]){__VA_ARGS__},							\
+		(int)(sizeof(__typeof__((go_case[]){__VA_ARGS__})) / sizeof(go_case)))
 #define go_tryselect(...)     go_select_until(GO_NOWAIT, __VA_ARGS__)
 
 /* GO_TASK makes a struct for the arguments and a function that takes them out of it. */
@@ -1015,7 +1031,8 @@ template <class... C> inline int go_select_until(int64_t t, C &&...c)
 }
 template <class... C> inline int go_select(C &&...c)
 {
-	return go_select_until(GO_FOREVER, c...);
+	go_case cases[] = {c...};
+	return go__select(cases, sizeof...(c));
 }
 template <class... C> inline int go_tryselect(C &&...c)
 {

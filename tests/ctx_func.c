@@ -123,8 +123,8 @@ TEST(a_function_sees_what_was_done_before) {
 		struct seen s = {.ok = 0};
 		go_ctx *ctx = go_ctx_with_cancel(NULL);
 
-		GO(cancel_later, ctx, &s);
 		go_ctx_ref(ctx);
+		GO(cancel_later, ctx, &s);
 		s.early = 1;
 		go_ctx_after_func(ctx, look, &s);
 		wait_until(s.ok != 0);

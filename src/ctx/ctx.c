@@ -240,11 +240,12 @@ step(struct m *m, struct walk *w, bool by_user)
 	struct go_ctx *c = w->at, *child, *root = w->root;
 	struct gqueue woken = {0};
 	struct ctx_call call;
-	bool calls;
+	bool calls, busy;
 
 	lock(&c->scope.lock, RANK_CTX);
 	scope_take(&c->scope, &woken, WAKE);
 	calls = ctx_take_func(c, &call);
+	busy = calls || woken.n > 0;
 	child = take_child(c);
 	unlock(&c->scope.lock);
 	wake(m, &woken);
@@ -259,7 +260,7 @@ step(struct m *m, struct walk *w, bool by_user)
 		}
 		return true;
 	}
-	if (calls || woken.n > 0)
+	if (busy)
 		return true;
 	if (c == root)
 		return false;

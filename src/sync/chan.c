@@ -154,7 +154,7 @@ send_locked(struct go_ch *c, const void *elem, struct g **ready)
 }
 
 /*
- * Queue ourselves and wait.  The channel is locked; returns 0, -ETIMEDOUT or -EPIPE.  Out of
+ * Queue ourselves and wait.  The channel is locked; returns 0, -EPIPE, or a wait_error.  Out of
  * line, so that the paths that need no waiting have small frames.
  */
 static NOINLINE int
@@ -182,8 +182,9 @@ static NOINLINE int
 block_until(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum wait_reason why,
 	    int64_t deadline)
 {
-	struct wait wait = {.deadline = deadline};
+	struct wait wait = {.deadline = deadline, .scope = m->g->bound};
 	struct waiter w = {.g = m->g, .wait = &wait, .elem = elem};
+	int err;
 
 	if (deadline <= os_now() || unlikely(m->g->flags & GF_SECTION)) {
 		unlock(&c->lock);
@@ -195,7 +196,8 @@ block_until(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum w
 	race_release(&w);
 	list_append(queue, &w.link);
 	m = wait_park(m, &wait, finish_unlock, &c->lock, why, c);
-	if (wait.won == WON_DEADLINE) {
+	err = wait_error(&wait);
+	if (err != 0) {
 		lock(&c->lock, RANK_CHAN);
 		if (list_linked(&w.link))
 			list_remove(&w.link);
@@ -203,35 +205,39 @@ block_until(struct m *m, struct go_ch *c, struct link *queue, void *elem, enum w
 	}
 	leave(m);
 	race_acquire(&w);
-	return wait.won == WON_DEADLINE ? -ETIMEDOUT : w.ok ? 0 : -EPIPE;
+	return err != 0 ? err : w.ok ? 0 : -EPIPE;
 }
 
 static NOINLINE void
 block_for_ever(enum wait_reason why)
 {
 	struct wait wait = {.deadline = OS_NEVER};
-	struct lock none = {1};
 	struct m *m = enter();
 
 	sched_check_section(m);
-
-	rank_push(RANK_CHAN, &none);
 	for (;;)
-		m = wait_park(m, &wait, finish_unlock, &none, why, NULL);
+		m = wait_park(m, &wait, finish_nothing, NULL, why, NULL);
 }
 
-/* NULL channel with a deadline: nothing but the deadline can happen. */
+/* NULL channel: only the deadline or the scope ends it, if there is any. */
 static int
 until_deadline(int64_t deadline, enum wait_reason why)
 {
-	if (deadline == OS_NEVER)
-		block_for_ever(why);
-	go_sleep_until(deadline);
-	return -ETIMEDOUT;
+	struct wait wait = {.deadline = deadline};
+	struct m *m;
+
+	if (deadline <= os_now())
+		return -ETIMEDOUT;
+	m = enter();
+	sched_check_section(m);
+	wait.scope = m->g->bound;
+	m = wait_park(m, &wait, finish_nothing, NULL, why, NULL);
+	leave(m);
+	return wait_error(&wait);
 }
 
 static ALWAYS_INLINE int
-send(go_ch *c, const void *elem, int64_t deadline)
+send(go_ch *c, const void *elem, int64_t deadline, bool bound)
 {
 	struct m *m = enter();
 	enum chan_result r;
@@ -251,7 +257,7 @@ send(go_ch *c, const void *elem, int64_t deadline)
 		leave(m);
 		return -EPIPE;
 	}
-	if (deadline == OS_NEVER)
+	if (deadline == OS_NEVER && !(bound && m->g->bound != NULL))
 		return block(m, c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND);
 	return block_until(m, c, &c->senders, (void *)(uintptr_t)elem, WAIT_CHAN_SEND, deadline);
 }
@@ -261,7 +267,7 @@ go_chan_send(go_ch *c, const void *elem)
 {
 	if (unlikely(c == NULL))
 		block_for_ever(WAIT_CHAN_SEND_NIL);
-	if (unlikely(send(c, elem, OS_NEVER) != 0))
+	if (unlikely(send(c, elem, OS_NEVER, false) != 0))
 		go_panic("send on closed channel");
 }
 
@@ -272,7 +278,7 @@ go_chan_send_until(go_ch *c, const void *elem, int64_t deadline)
 		return until_deadline(deadline, WAIT_CHAN_SEND_NIL);
 	if (deadline == GO_NOWAIT && !chan_may_send(c))
 		return -ETIMEDOUT;
-	return send(c, elem, deadline);
+	return send(c, elem, deadline, true);
 }
 
 enum chan_result
@@ -319,7 +325,7 @@ recv_locked(struct go_ch *c, void *elem, struct g **ready)
 }
 
 static ALWAYS_INLINE int
-recv(go_ch *c, void *elem, int64_t deadline)
+recv(go_ch *c, void *elem, int64_t deadline, bool bound)
 {
 	struct m *m = enter();
 	enum chan_result r;
@@ -339,7 +345,7 @@ recv(go_ch *c, void *elem, int64_t deadline)
 		leave(m);
 		return -EPIPE;
 	}
-	if (deadline == OS_NEVER)
+	if (deadline == OS_NEVER && !(bound && m->g->bound != NULL))
 		return block(m, c, &c->receivers, elem, WAIT_CHAN_RECV);
 	return block_until(m, c, &c->receivers, elem, WAIT_CHAN_RECV, deadline);
 }
@@ -349,7 +355,7 @@ go_chan_recv(go_ch *c, void *elem)
 {
 	if (unlikely(c == NULL))
 		block_for_ever(WAIT_CHAN_RECV_NIL);
-	if (likely(recv(c, elem, OS_NEVER) == 0))
+	if (likely(recv(c, elem, OS_NEVER, false) == 0))
 		return true;
 	race_acquire(c);		/* who closed it happened before */
 	chan_zero(c, elem);
@@ -365,7 +371,7 @@ go_chan_recv_until(go_ch *c, void *elem, int64_t deadline)
 		return until_deadline(deadline, WAIT_CHAN_RECV_NIL);
 	if (deadline == GO_NOWAIT && !chan_may_recv(c))
 		return -ETIMEDOUT;
-	r = recv(c, elem, deadline);
+	r = recv(c, elem, deadline, true);
 	if (r == -EPIPE)
 		race_acquire(c);
 	return r;

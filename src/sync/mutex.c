@@ -82,7 +82,7 @@ queue_or_take(uint32_t *state, struct addr_waiter *w, bool woken, bool *taken)
 	return b;
 }
 
-/* The deadline won: nobody will wake us.  If we were the last, nobody waits. */
+/* The deadline or the scope won: nobody will wake us.  If we were the last, nobody waits. */
 static void
 give_up(uint32_t *state, struct addr_waiter *w)
 {
@@ -95,7 +95,7 @@ give_up(uint32_t *state, struct addr_waiter *w)
 }
 
 static NOINLINE int
-lock_slow_until(uint32_t *state, int64_t deadline)
+lock_slow_until(uint32_t *state, int64_t deadline, bool bound)
 {
 	struct addr_waiter w = {.addr = waiters(state), .since = 0};
 	struct wait wait = {.deadline = deadline};
@@ -108,21 +108,24 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 		return 0;
 	m = enter();
 	sched_check_section(m);
+	wait.scope = bound ? m->g->bound : NULL;
 	for (;;) {
 		struct bucket *b;
+		int err;
 
 		wait.won = WON_NOBODY;
-		w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+		w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 		if (w.since == 0)
 			w.since = os_now();
 		b = queue_or_take(state, &w, woken, &taken);
 		if (taken)
 			break;
 		m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_MUTEX, state);
-		if (wait.won == WON_DEADLINE) {
+		err = wait_error(&wait);
+		if (err != 0) {
 			give_up(state, &w);
 			leave(m);
-			return -ETIMEDOUT;
+			return err;
 		}
 		if (w.w.ok)
 			break;		/* handed over */
@@ -195,7 +198,7 @@ go_mutex_lock(go_mutex *m)
 	/* A loop of nothing but uncontended locks shall yield when asked to. */
 	checkpoint();
 	if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))		/* [mutex] */
-		lock_slow_until(&m->go__w[0], OS_NEVER);
+		lock_slow_until(&m->go__w[0], OS_NEVER, false);
 	lock_taken(m, HELD_MUTEX);
 }
 
@@ -218,11 +221,14 @@ go_mutex_trylock(go_mutex *m)
 int
 go_mutex_lock_until(go_mutex *m, int64_t deadline)
 {
+	int r;
+
 	if (!try(&m->go__w[0])) {
 		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
 			return -ETIMEDOUT;
-		if (lock_slow_until(&m->go__w[0], deadline) != 0)
-			return -ETIMEDOUT;
+		r = lock_slow_until(&m->go__w[0], deadline, true);
+		if (r != 0)
+			return r;
 	}
 	lock_taken(m, HELD_MUTEX);
 	return 0;

@@ -36,6 +36,7 @@ struct op {
 	int		at_deadline;	/* what to return then */
 	int		dflt;		/* index of GO_DEFAULT, or -1 */
 	bool		sent_closed;
+	bool		bound;		/* the goroutine's context may end it */
 };
 
 /* --- Locks --- */
@@ -57,14 +58,6 @@ unlock_all(struct op *o)
 
 	while (i-- > 0)
 		unlock(&order[i]->lock);
-}
-
-/* Only the deadline can end it, perhaps already has: the parked stack is not ours any more. */
-static void
-finish_nothing(struct g *g, void *arg)
-{
-	(void)g;
-	(void)arg;
 }
 
 static void
@@ -281,16 +274,20 @@ dequeue_all(struct op *o)
 static int
 wait_for_one(struct m *m, struct op *o)
 {
-	struct wait wait = {.deadline = o->deadline};
+	struct wait wait = {.deadline = o->deadline, .scope = o->bound ? m->g->bound : NULL};
 	struct scase *s;
 
 	enqueue_all(m, o, &wait);
-	m = wait_park(m, &wait, o->n_lock > 0 ? finish_select : finish_nothing, o, o->n == 0 ? WAIT_SELECT_NONE : WAIT_SELECT, NULL);
+	/* Without locks only the deadline or the scope can end it, and may have by the time of publish. */
+	m = wait_park(m, &wait, o->n_lock > 0 ? finish_select : finish_nothing, o,
+		      o->n == 0 ? WAIT_SELECT_NONE : WAIT_SELECT, NULL);
 	if (o->n_lock > 0)
 		dequeue_all(o);
 	leave(m);
 	if (wait.won == WON_DEADLINE)
 		return o->at_deadline;
+	if (wait.won == WON_SCOPE)
+		return wait_error(&wait);
 	s = &o->sc[wait.won - 1];
 	race_acquire(&s->w);
 	if (!s->w.ok)
@@ -378,9 +375,10 @@ glance_alone(const go_case *c, int n, int64_t deadline)
 }
 
 static NOINLINE int
-select_any(go_case *cases, int n, int64_t deadline)
+select_any(go_case *cases, int n, int64_t deadline, bool bound)
 {
-	struct op o = {.cases = cases, .n = n, .deadline = deadline, .at_deadline = -ETIMEDOUT, .dflt = -1};
+	struct op o = {.cases = cases, .n = n, .deadline = deadline, .at_deadline = -ETIMEDOUT, .dflt = -1,
+		       .bound = bound};
 
 	if (n < 0)
 		go_panic("go_selectv: %d cases", n);
@@ -396,5 +394,13 @@ go_selectv(go_case *cases, int n, int64_t deadline)
 	int i = glance_alone(cases, n, deadline);
 
 	_Static_assert(-ETIMEDOUT != -1, "-1 says: look closer");
-	return i != -1 ? i : select_any(cases, n, deadline);
+	return i != -1 ? i : select_any(cases, n, deadline, true);
+}
+
+int
+go__select(go_case *cases, int n)
+{
+	int i = glance_alone(cases, n, GO_FOREVER);
+
+	return i != -1 ? i : select_any(cases, n, GO_FOREVER, false);
 }

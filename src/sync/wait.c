@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c - how calls block: deadlines, and the table from address to waiters.
+ * wait.c - how calls block: deadlines, scopes, and the table from address to waiters.
  */
 #include "wait.h"
+
+#include "../base/san.h"
 
 /* --- Deadlines --- */
 
@@ -51,21 +53,93 @@ park_foreign(struct m *m, struct wait *w, finish_fn publish, void *arg, enum wai
 	return m;
 }
 
+/* --- Scopes --- */
+
+/*
+ * Into the scope's queue, and the timer into its heap, with the scope locked: whoever ends the
+ * wait at once, the goroutine runs into that lock on its way out of wait_park, so that its
+ * stack, where w is, stays as it is until we let go.  After that only publish looks at it, as
+ * in finish_timed.  Foreign threads mind their deadlines themselves.
+ *
+ * If the scope is over by now, nobody else can have claimed the wait yet: who could is shut out
+ * until publish.
+ */
+static void
+finish_bound(struct g *g, void *arg)
+{
+	struct wait *w = arg;
+	struct scope *s = w->scope;
+	finish_fn publish = w->publish;
+	void *publish_arg = w->arg;
+	struct gqueue self_woken = {0};
+	struct m *m = self();
+	struct p *p = m->p != NULL ? m->p : sched.p[0];
+	bool over;
+
+	lock(&s->lock, RANK_CTX);
+	over = s->err != 0;
+	if (over) {
+		store_rlx(&w->won, WON_SCOPE);
+	} else {
+		int64_t deadline = w->deadline;
+
+		list_append(&s->waiters, &w->bound);
+		if (deadline != OS_NEVER && (g->flags & GF_FOREIGN) == 0 &&
+		    timer_add(p, &w->timer, deadline))
+			sched_timer_added(m, p, deadline);
+	}
+	unlock(&s->lock);
+	publish(g, publish_arg);
+	if (over) {
+		gqueue_push(&self_woken, g);
+		sched_ready_all(m, &self_woken);
+	}
+}
+
+static NOINLINE struct m *
+park_bound(struct m *m, struct wait *w, enum wait_reason why, const void *obj)
+{
+	struct scope *s = w->scope;
+
+	if (load_acq(&s->err) != 0) {			/* [ctx-err] */
+		store_rlx(&w->won, WON_SCOPE);
+		w->publish(m->g, w->arg);
+	} else if (m->foreign) {
+		m = park_foreign(m, w, finish_bound, w, why, obj);
+	} else {
+		m = sched_park(m, finish_bound, w, why, obj);
+	}
+	if (load_rlx(&w->won) != WON_SCOPE) {
+		lock(&s->lock, RANK_CTX);
+		if (list_linked(&w->bound))
+			list_remove(&w->bound);
+		unlock(&s->lock);
+	} else {
+		race_acquire(s);
+	}
+	return m;
+}
+
 struct m *
 wait_park(struct m *m, struct wait *w, finish_fn publish, void *arg, enum wait_reason why,
 	  const void *obj)
 {
 	w->g = m->g;
-	if (w->deadline == OS_NEVER)
+	if (w->deadline == OS_NEVER && likely(w->scope == NULL))
 		return sched_park(m, publish, arg, why, obj);
-	if (unlikely(m->foreign))
+	if (unlikely(m->foreign) && w->scope == NULL)
 		return park_foreign(m, w, publish, arg, why, obj);
 	w->publish = publish;
 	w->arg = arg;
 	w->timer.pos = 0;
 	w->timer.p = NULL;
 	w->timer.fire = deadline_passed;
-	m = sched_park(m, finish_timed, w, why, obj);
+	if (unlikely(w->scope != NULL)) {
+		w->bound.next = NULL;
+		m = park_bound(m, w, why, obj);
+	} else {
+		m = sched_park(m, finish_timed, w, why, obj);
+	}
 	if (load_rlx(&w->won) != WON_DEADLINE)
 		timer_del(&w->timer);
 	return m;
@@ -90,6 +164,13 @@ finish_unlock(struct g *g, void *l)
 {
 	(void)g;
 	unlock(l);
+}
+
+void
+finish_nothing(struct g *g, void *unused)
+{
+	(void)g;
+	(void)unused;
 }
 
 /* --- The address table --- */

@@ -6,7 +6,11 @@
  * waiter sits in one queue; the word `won' decides which of them, or the deadline, ends the
  * wait.  So a wait with a deadline, or for several things, is the same code with more records.
  *
- * A waiter whose wait is NULL is the only reason its goroutine could be woken for: whoever
+ * A goroutine may be bound to a scope, a context.  Its calls that have an error for that, those
+ * with a deadline, give struct wait the scope: when that is over, it ends the wait like a
+ * deadline, by the same word.
+ *
+ * A waiter whose wait is NULL (wait_shared) is the only reason its goroutine could be woken for: whoever
  * takes it out of its queue, under the queue's lock, has won without an atomic operation.
  */
 #ifndef GORO_WAIT_H
@@ -48,6 +52,13 @@ struct waiter {
 	bool		ok;		/* told by the waker */
 };
 
+/* What a waiter's wait is: there may be several reasons to wake up, so they must be claimed. */
+static inline struct wait *
+wait_shared(struct wait *w)
+{
+	return w->deadline != OS_NEVER || w->scope != NULL ? w : NULL;
+}
+
 /* By a waker, holding the queue's lock.  true: the wake-up is ours. */
 static inline bool
 wait_claim(struct waiter *w)
@@ -74,7 +85,7 @@ waiter_take(struct link *q)
 /*
  * Park until a waiter of w wins, or the deadline passes; publish(g, arg) makes the records
  * visible (unlocks their queues).  w->won tells who it was.  The records that lost may still
- * be queued: the caller takes them out.
+ * be queued: the caller takes them out.  A scope that is over already wins at once.
  */
 struct m *wait_park(struct m *m, struct wait *w, finish_fn publish, void *arg, enum wait_reason why,
 		    const void *obj);
@@ -91,7 +102,19 @@ scope_init(struct scope *s)
 	list_init(&s->waiters);
 }
 
+/* 0 if a waiter won; else why none did: -ETIMEDOUT, or what the scope says. */
+static inline int
+wait_error(const struct wait *w)
+{
+	uint32_t won = load_rlx(&w->won);
+
+	if (likely(won < WON_SCOPE))
+		return 0;
+	return won == WON_DEADLINE ? -ETIMEDOUT : load_acq(&w->scope->err);	/* [ctx-err] */
+}
+
 void	finish_unlock(struct g *g, void *lock);		/* a publish that releases one lock */
+void	finish_nothing(struct g *g, void *unused);	/* one that has none to release */
 
 /* --- The address table: queues for objects that have no room for one --- */
 

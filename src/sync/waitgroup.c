@@ -83,7 +83,8 @@ go__wg_done(void *wg)
 	go_wg_add(wg, -1);
 }
 
-static int
+/* The deadline or the scope won; true: the last done() did as well, in the end. */
+static bool
 give_up(uint64_t *state, struct addr_waiter *w)
 {
 	for (;;) {
@@ -96,22 +97,23 @@ give_up(uint64_t *state, struct addr_waiter *w)
 		}
 		unlock(&b->lock);
 		if (!queued)
-			return 0;	/* the last done() has been here */
+			return true;	/* the last done() has been here */
 		if (!over)
-			return -ETIMEDOUT;
+			return false;
 		/* It has seen us as a waiter and will write the word: it must still be there. */
 		go_yield();
 	}
 }
 
-int
-go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
+static int
+wait_until(go_waitgroup *wg, int64_t deadline, bool bound)
 {
 	uint64_t *state = &wg->go__w[0], s = load_acq(state);		/* [wg] */
 	struct addr_waiter w = {.addr = state};
 	struct wait wait = {.deadline = deadline};
 	struct bucket *b;
 	struct m *m;
+	int err;
 
 	if (count(s) == 0) {
 		race_acquire(wg);
@@ -121,7 +123,8 @@ go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
 		return -ETIMEDOUT;
 	m = enter();
 	sched_check_section(m);
-	w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	wait.scope = bound ? m->g->bound : NULL;
+	w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 	b = addr_lock(state);
 	s = load_acq(state);						/* [wg] */
 	while (count(s) != 0 && !cas_ar(state, &s, s + 1))		/* [wg] */
@@ -135,16 +138,23 @@ go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
 	addr_enqueue(b, &w, false);
 	m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_WAITGROUP, wg);
 	leave(m);
-	if (wait.won == WON_DEADLINE && give_up(state, &w) != 0)
-		return -ETIMEDOUT;
+	err = wait_error(&wait);
+	if (err != 0 && !give_up(state, &w))
+		return err;
 	race_acquire(wg);
 	return 0;
+}
+
+int
+go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
+{
+	return wait_until(wg, deadline, true);
 }
 
 void
 go_wg_wait(go_waitgroup *wg)
 {
-	go_wg_wait_until(wg, OS_NEVER) == 0 ? (void)0 : fatal("goro: WaitGroup.Wait without deadline timed out");
+	wait_until(wg, OS_NEVER, false) == 0 ? (void)0 : fatal("goro: WaitGroup.Wait without deadline timed out");
 }
 
 /* --- Spawning --- */

@@ -619,6 +619,71 @@ GO_API void go_pool_put(go_pool *p, void *obj);
  */
 GO_API void go_pool_drain(go_pool *p);
 
+/* --- Map ------------------------------------------------------------------------------- */
+/*
+ * A table from keys, which are bytes and copied, to values, which are pointers, for many users
+ * at a time; loading takes no lock.  The table shrinks when keys go.  Go: sync.Map.
+ *
+ * A value belongs to the map once it is stored.  It is destroyed, by destroy_value unless that is
+ * NULL or it is NULL itself, when another replaces it, when it is deleted, or by go_map_free; but
+ * not as long as a go_map_with or go_map_range looks at it.  What go_map_load returns has no such
+ * protection: it can be used as long as nobody deletes or replaces it.  Functions that hand a
+ * value over make it the caller's, even if a go_map_with or go_map_range still looks at it.
+ * Storing the value that is there already changes nothing.
+ *
+ * destroy_value runs in the caller of whatever got rid of the value, may use the map and may
+ * block.
+ */
+
+typedef struct go_map go_map;
+GO_API go_map *go_map_new(void (*destroy_value)(void *value));
+
+/* Destroys the values and frees the map, which nobody may be using.  NULL is allowed. */
+GO_API void go_map_free(go_map *m);
+
+/* The value of a key, to *value unless value is NULL.  false: it has none, *value is not touched. */
+GO_API bool go_map_load(go_map *m, const void *key, size_t len, void **value);
+
+/* Calls fn(value, arg), which may do anything, while the value is protected.  false: there is none. */
+GO_API bool go_map_with(go_map *m, const void *key, size_t len, void (*fn)(void *value, void *arg),
+			void *arg);
+
+/* Sets the value of a key; one that it had is destroyed. */
+GO_API void go_map_store(go_map *m, const void *key, size_t len, void *value);
+
+/*
+ * Sets the value of a key and hands over the one it had, NULL if none: true if it had one.  If
+ * previous is NULL, it is destroyed.
+ */
+GO_API bool go_map_swap(go_map *m, const void *key, size_t len, void *value, void **previous);
+
+/*
+ * true: the key has a value, which goes to *actual; the other stays the caller's.  false: value
+ * was stored, and goes to *actual.  actual may be NULL.
+ */
+GO_API bool go_map_load_or_store(go_map *m, const void *key, size_t len, void *value, void **actual);
+
+/* Deletes a key.  true: it was there; its value is destroyed. */
+GO_API bool go_map_delete(go_map *m, const void *key, size_t len);
+
+/* The same, but the value is handed over to *value, NULL if there is none. */
+GO_API bool go_map_load_and_delete(go_map *m, const void *key, size_t len, void **value);
+
+/* If the value of the key is old, sets it, or deletes the key: true, and old is the caller's. */
+GO_API bool go_map_compare_and_swap(go_map *m, const void *key, size_t len, void *old, void *now);
+GO_API bool go_map_compare_and_delete(go_map *m, const void *key, size_t len, void *old);
+
+/*
+ * Calls fn for one key after another until it returns false.  fn may do anything, change and
+ * range over the map included.  A key that is there throughout comes exactly once, one that
+ * comes or goes meanwhile at most once.  Key and value are good until fn returns.
+ */
+GO_API void go_map_range(go_map *m, bool (*fn)(const void *key, size_t len, void *value, void *arg),
+			 void *arg);
+
+/* Keys in it; while others change it, of about this moment. */
+GO_API size_t go_map_len(go_map *m);
+
 /* --- Defer and panic ------------------------------------------------------------------- */
 /*
  * go_defer(fn, arg) calls fn(arg) when the enclosing block is left, in reverse order, by its

@@ -85,6 +85,7 @@ add_chunk(go_pool *pool, uint32_t i)
 	if (c == NULL)
 		return false;
 	memset(c, 0, size);
+	race_release(c);
 	if (!cas_ar(chunk(pool, k), &none, (uintptr_t)c))	/* [pool-chunk] */
 		free(c);
 	return true;
@@ -298,6 +299,7 @@ destroy_chunk(go_pool *pool, struct place *c, uint32_t n)
 {
 	uint32_t i, j;
 
+	race_acquire(c);
 	for (i = 0; i < n; i++) {
 		destroy(pool, c[i].spare);
 		for (j = 0; j < c[i].list.n; j++)

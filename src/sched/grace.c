@@ -25,6 +25,7 @@ wait_for(struct p *p)
 		else
 			nanosleep(&nap, NULL);
 	}
+	race_acquire(&p->reads);
 }
 
 void

@@ -19,6 +19,7 @@
 #ifndef GORO_GRACE_H
 #define GORO_GRACE_H
 
+#include "../base/san.h"
 #include "proc.h"
 
 static ALWAYS_INLINE void
@@ -33,6 +34,7 @@ grace_enter(struct p *p)
 static ALWAYS_INLINE void
 grace_leave(struct p *p)
 {
+	race_release(&p->reads);
 	store_rel(&p->reads, p->reads + 1);		/* [grace] */
 }
 

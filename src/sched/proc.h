@@ -272,7 +272,7 @@ struct sched {
 	uint32_t	n_m;		/* S  threads made, alive */
 	uint32_t	n_idle_m;	/* S */
 	uint32_t	n_pinned_wait;	/* S  Ms asleep until their pinned G is picked */
-	uint32_t	n_foreign_wait;	/* a  foreign threads parked in a call */
+	uint32_t	n_foreign_wait;	/* a  foreign threads parked in a call; may dip below 0 */
 	uint32_t	n_poll_wait;	/* a  reasons to be patient: waits for the outside world */
 	int		max_threads;	/* c */
 	int64_t		keeper_woke;	/* o  by the keeper: when it last woke for a timer */

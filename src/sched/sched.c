@@ -223,18 +223,25 @@ sched_refuse(struct m *m)
 	go_panic("goro: blocking call inside go_blocking or between go_block_begin and go_block_end");
 }
 
+/*
+ * It counts as waiting only when what will wake it is there for all to see: go_run's finish
+ * function queues the goroutine that does.  The count may be one too low for a moment, if the
+ * waker comes in between, but never too high, or the monitor would report a deadlock.
+ */
 static struct m *
 park_foreign(struct m *m, finish_fn finish, void *arg, int64_t deadline, bool *woken)
 {
+	bool counted = deadline == OS_NEVER;
+
 	note_clear(&m->note);
 	/* With a deadline the thread will go on by itself: no deadlock while it waits. */
-	m->counted = deadline == OS_NEVER;
+	m->counted = counted;
 	store_rlx(&m->g->state, G_WAITING);
-	if (m->counted) {
+	finish(m->g, arg);
+	if (counted) {
 		add_ar(&sched.n_foreign_wait, 1);	/* [foreign-wait] with sched_ready */
 		idle_wake_monitor();
 	}
-	finish(m->g, arg);
 	*woken = note_wait(&m->note, deadline);
 	return m;
 }

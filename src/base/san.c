@@ -4,6 +4,8 @@
  */
 #include "san.h"
 
+#include <string.h>
+
 bool san_on, san_asan, san_tsan, san_lsan, san_valgrind;
 
 /*
@@ -63,3 +65,38 @@ san_stack_deregister(uint32_t id)
 	if (san_valgrind)
 		valgrind_request(0, VG_STACK_DEREGISTER, id, 0);
 }
+
+/*
+ * Without optimisation compilers call memset and memcpy for every struct that is initialised or
+ * assigned, and a race detector in the program replaces those: it would see some accesses of the
+ * runtime, but none of what orders them.  So an unoptimised library has its own, for itself only.
+ */
+#if defined __has_feature
+#if __has_feature(address_sanitizer)
+#define WITH_ASAN
+#endif
+#endif
+#if !defined __OPTIMIZE__ && !defined __SANITIZE_ADDRESS__ && !defined WITH_ASAN
+#define PRIVATE	__attribute__((visibility("hidden")))
+
+PRIVATE void *
+memset(void *to, int c, size_t n)
+{
+	unsigned char *t = to;
+
+	while (n-- > 0)
+		*t++ = (unsigned char)c;
+	return to;
+}
+
+PRIVATE void *
+memcpy(void *restrict to, const void *restrict from, size_t n)
+{
+	unsigned char *t = to;
+	const unsigned char *f = from;
+
+	while (n-- > 0)
+		*t++ = *f++;
+	return to;
+}
+#endif

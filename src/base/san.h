@@ -34,6 +34,11 @@ WEAK void	__tsan_acquire(void *addr);
 WEAK void	__tsan_release(void *addr);
 WEAK void	AnnotateBenignRaceSized(const char *file, int line, const volatile void *p, size_t n, const char *why);
 
+WEAK void	AnnotateIgnoreReadsBegin(const char *file, int line);
+WEAK void	AnnotateIgnoreReadsEnd(const char *file, int line);
+WEAK void	AnnotateIgnoreWritesBegin(const char *file, int line);
+WEAK void	AnnotateIgnoreWritesEnd(const char *file, int line);
+
 #define TSAN_NO_SYNC	1u	/* __tsan_switch_to_fiber: the switch is no happens-before edge */
 
 static inline void
@@ -64,6 +69,28 @@ san_errno(const volatile int *p)
 {
 	if (unlikely(san_tsan) && AnnotateBenignRaceSized != NULL)
 		AnnotateBenignRaceSized(__FILE__, __LINE__, p, sizeof(*p), "errno");
+}
+
+/*
+ * Between the two, what the caller reads and writes is no race: it works on the stack of somebody
+ * whom it holds, which no edge tells.  No switch in between.
+ */
+static inline void
+race_ignore_begin(void)
+{
+	if (likely(!san_tsan) || AnnotateIgnoreWritesBegin == NULL || AnnotateIgnoreReadsBegin == NULL)
+		return;
+	AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+	AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+}
+
+static inline void
+race_ignore_end(void)
+{
+	if (likely(!san_tsan) || AnnotateIgnoreWritesEnd == NULL || AnnotateIgnoreReadsEnd == NULL)
+		return;
+	AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+	AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 }
 
 static inline void

@@ -12,6 +12,7 @@
 #include <execinfo.h>
 #include <string.h>
 
+#include "../base/san.h"
 #include "../stack/switch.h"
 
 int
@@ -46,7 +47,10 @@ backtrace_parked(void *sp, void **pc, int n)
 {
 	struct walk w = {pc, n};
 
+	/* The walk uses the stack below sp, and the unwinder functions that a race detector sees. */
+	race_ignore_begin();
 	switch_inspect(sp, walk_here, &w);
+	race_ignore_end();
 	return w.n;
 }
 

@@ -110,6 +110,7 @@ check_state()
 960 hits of /contact
 960 hits of /shop
 0 hits of /nowhere'
+	prints reload '100 versions, in use: 100'
 	prints singleton '50 asked for "stock", opened 1 time'
 }
 

@@ -56,6 +56,7 @@ check_sharing()
 50 in order from source 1
 50 in order from source 2'
 	prints semaphore '200 tasks, never more than 3 at a time'
+	prints bounded '100 files, never more than 4 units at a time: 39e633baf38c86e8'
 	prints rate_limit 'steady: 10 requests, the last not before 10 periods
 bursty: 4 requests at once, 10 more not before 10 periods'
 	prints queue 'wait a while: 1 2 3, 5 lost

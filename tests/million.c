@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * million.c - a million goroutines parked and released, and the memory that comes back.
+ * million.c - a million goroutines parked and released, or asleep, and the memory that comes back.
  *
  * Under sanitizers there are fewer, and their own memory is not looked at.
  */
@@ -76,18 +76,37 @@ TEST(a_million_goroutines_park_and_are_released) {
 	check_given_back(64 * MIB);
 }
 
-static void sleep_a_while(void *arg) {
-	go_sleep(30 * GO_MILLISECOND);
-	atomic_fetch_add((atomic_int *)arg, 1);
-}
+struct sleepers { atomic_int woken, early; };
 
-TEST(a_hundred_thousand_sleepers_wake) {
-	int n = crowd() / 10;
-	atomic_int woken = 0;
+static void sleep_a_while(struct sleepers *s, int64_t until) {
+	go_sleep(until - go_now());
+	if (go_now() < until)
+		atomic_fetch_add(&s->early, 1);
+	atomic_fetch_add_explicit(&s->woken, 1, memory_order_relaxed);
+}
+GO_TASK(sleep_a_while, struct sleepers *, int64_t);
+
+/*
+ * All sleep at the same time, if the machine can start them within five seconds.  Memory is what
+ * parking costs, and 16 bytes in a heap that doubles.
+ */
+TEST(a_million_sleepers_wake_and_none_early) {
+	size_t before = resident() + status_bytes("VmPTE"), most = 0;
+	struct support_rng rng = support_rng(0);
+	struct sleepers s = {.woken = 0};
+	int n = crowd();
+	int64_t start = go_now() + (n == 1000000 ? 5 * GO_SECOND : GO_SECOND / 10);
 
 	for (int i = 0; i < n; i++)
-		go_spawn(sleep_a_while, &woken);
-	wait_until(atomic_load(&woken) == n && go_count() == 2);
+		GO(sleep_a_while, &s, start + support_below(&rng, GO_SECOND));
+	for (int i = 0; i < 600 && atomic_load(&s.woken) < n; i++, go_sleep(50 * GO_MILLISECOND))
+		if (resident() + status_bytes("VmPTE") > most)
+			most = resident() + status_bytes("VmPTE");
+	wait_until(atomic_load(&s.woken) == n && go_count() == 2);
+	CHECK_EQ(atomic_load(&s.early), 0);
+	if (measured && n == 1000000)
+		CHECK_MSG((most - before) / (size_t)n <= 5000, "a sleeper costs %zu bytes",
+			  (most - before) / (size_t)n);
 	check_given_back(64 * MIB);
 }
 
@@ -176,7 +195,7 @@ TEST(the_unused_part_of_parked_stacks_is_given_back) {
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_million_goroutines_park_and_are_released),
-	cmocka_unit_test(a_hundred_thousand_sleepers_wake),
+	cmocka_unit_test(a_million_sleepers_wake_and_none_early),
 	cmocka_unit_test(a_million_short_goroutines_need_little_memory),
 	cmocka_unit_test(deep_stacks_are_given_back_at_the_end),
 	cmocka_unit_test(the_unused_part_of_parked_stacks_is_given_back),

@@ -17,10 +17,16 @@ _Static_assert(sizeof(go_mutex) == 8, "ABI");
 _Static_assert(sizeof(go_rwmutex) == 24, "ABI");
 _Static_assert(sizeof(go_waitgroup) == 16, "ABI");
 _Static_assert(sizeof(go_once) == 16, "ABI");
+_Static_assert(sizeof(go_cond) == 16, "ABI");
+_Static_assert(sizeof(go_sema) == 32, "ABI");
+_Static_assert(sizeof(go_value) == 32, "ABI");
 _Static_assert(_Alignof(go_mutex) == 4, "ABI");
 _Static_assert(_Alignof(go_rwmutex) == 4, "ABI");
 _Static_assert(_Alignof(go_waitgroup) == 8, "ABI");
 _Static_assert(_Alignof(go_once) == 4, "ABI");
+_Static_assert(_Alignof(go_cond) == 4, "ABI");
+_Static_assert(_Alignof(go_sema) == 8, "ABI");
+_Static_assert(_Alignof(go_value) == 8, "ABI");
 
 _Static_assert(sizeof(go_local) == 2 * sizeof(void *), "ABI");
 _Static_assert(offsetof(go_local, destroy) == sizeof(void *), "ABI");
@@ -79,6 +85,9 @@ static void the_initializers_are_zero_bytes(void **state)
 	go_rwmutex rw = GO_RWMUTEX_INIT;
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	go_once o = GO_ONCE_INIT;
+	go_cond c = GO_COND_INIT;
+	go_sema s = GO_SEMA_INIT(0);
+	go_value v = GO_VALUE_INIT;
 	go_local l = GO_LOCAL_INIT(NULL);
 	go_pool p = GO_POOL_INIT(NULL, NULL, NULL);
 
@@ -87,8 +96,23 @@ static void the_initializers_are_zero_bytes(void **state)
 	assert_memory_equal(&rw, zero, sizeof rw);
 	assert_memory_equal(&wg, zero, sizeof wg);
 	assert_memory_equal(&o, zero, sizeof o);
+	assert_memory_equal(&c, zero, sizeof c);
+	assert_memory_equal(&s, zero, sizeof s);
+	assert_memory_equal(&v, zero, sizeof v);
 	assert_memory_equal(&l, zero, sizeof l);
 	assert_memory_equal(&p, zero, sizeof p);
+}
+
+/* A later library must understand what this header has written. */
+static void a_semaphore_s_units_stand_in_its_first_word(void **state)
+{
+	go_sema s = GO_SEMA_INIT(INT64_C(1) << 40);
+
+	(void)state;
+	assert_true(s.go__w[0] == INT64_C(1) << 40);
+	assert_true(s.go__w[1] == 0 && s.go__w[2] == 0 && s.go__w[3] == 0);
+	assert_true(go_sema_try_acquire(&s, INT64_C(1) << 40));
+	assert_false(go_sema_try_acquire(&s, 1));
 }
 
 static void the_initializers_say_the_size(void **state)
@@ -193,6 +217,7 @@ static int run(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_initializers_are_zero_bytes),
+		cmocka_unit_test(a_semaphore_s_units_stand_in_its_first_word),
 		cmocka_unit_test(the_initializers_say_the_size),
 		cmocka_unit_test(the_library_has_the_header_s_version),
 		cmocka_unit_test(stats_of_an_older_program_stay_within_its_struct),

@@ -66,29 +66,55 @@ TEST(adding_while_others_wait_for_zero_is_found_out_or_harmless) {
 static void done_it(go_waitgroup *wg) { go_wg_done(wg); }
 GO_TASK(done_it, go_waitgroup *);
 
-static void use_again(struct misuse *m) {
+static void use_again(void *arg) {
+	struct misuse *m = arg;
+
 	go_wg_wait(&m->wg);
 	go_wg_add(&m->wg, 1);
 	GO(done_it, &m->wg);
 	go_wg_wait(&m->wg);
-	go_chan_send(m->over, NULL);
 }
-GO_TASK(use_again, struct misuse *);
 
-/*
- * Go: sync TestWaitGroupMisuse3.  Go may panic, for who was woken looks at the WaitGroup again;
- * ours does not, so this is no misuse.
- */
-TEST(using_it_again_before_all_have_returned_is_harmless) {
+/* Go: sync TestWaitGroupMisuse3.  Found out if the others have not even been woken. */
+TEST(using_it_again_before_all_have_returned_is_found_out_or_harmless) {
+	go_ch *over = go_chan_make(sizeof(bool), 1);
+
 	for (int i = 0; i < (int)support_scale(5000); i++) {
-		struct misuse m = {.over = go_chan_make(0, 1)};
+		struct misuse m = {.over = over};
 
 		go_wg_add(&m.wg, 1);
 		GO(done_it, &m.wg);
-		GO(use_again, &m);
+		GO(try_misuse, &m, use_again);
 		go_wg_wait(&m.wg);
-		go_chan_recv(m.over, NULL);
-		go_chan_unref(m.over);
+		go_chan_recv(over, NULL);
+	}
+	wait_until(go_count() == 2);
+	go_chan_unref(over);
+}
+
+static void wait_again(struct misuse *m, atomic_int *woken) {
+	go_wg_wait(&m->wg);
+	atomic_fetch_add(woken, 1);
+}
+GO_TASK(wait_again, struct misuse *, atomic_int *);
+
+/* They are woken by the last done, and need not run before it is used again. */
+TEST(those_who_were_woken_return_whatever_becomes_of_it) {
+	for (int i = 0; i < (int)support_scale(1000); i++) {
+		struct misuse m = {.over = NULL};
+		atomic_int woken = 0;
+
+		go_wg_add(&m.wg, 1);
+		for (int k = 0; k < 3; k++)
+			GO(wait_again, &m, &woken);
+		while (i % 2 == 0 && support_parked("", "sync.WaitGroup.Wait") < 3)
+			go_yield();
+		go_wg_done(&m.wg);
+		if (i % 2 == 0)
+			go_wg_add(&m.wg, 1);
+		wait_until(atomic_load(&woken) == 3);
+		if (i % 2 == 0)
+			go_wg_done(&m.wg);
 	}
 }
 
@@ -234,7 +260,8 @@ TEST(a_panic_that_is_stopped_leaves_it_done) {
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(adding_while_others_wait_for_zero_is_found_out_or_harmless),
-	cmocka_unit_test(using_it_again_before_all_have_returned_is_harmless),
+	cmocka_unit_test(using_it_again_before_all_have_returned_is_found_out_or_harmless),
+	cmocka_unit_test(those_who_were_woken_return_whatever_becomes_of_it),
 	cmocka_unit_test(more_done_than_added_ends_the_process),
 	cmocka_unit_test(nobody_is_woken_early_and_nobody_is_forgotten),
 	cmocka_unit_test(a_task_is_waited_for),

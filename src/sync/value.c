@@ -70,11 +70,12 @@ word_of(const struct version *ver)
 static void
 bury(const go_value *v, struct version *ver)
 {
+	race_acquire(v);
+	race_acquire(&v->go__w[1]);
 	while (ver != NULL) {
 		struct version dead = *ver;
 
 		free(ver);
-		race_acquire(&v->go__w[1]);
 		if (dead.destroy != NULL)
 			dead.destroy(dead.obj);
 		ver = dead.earlier;

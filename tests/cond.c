@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cond.c - condition variables between goroutines and threads: order, time limits, lifetime, misuse.
+ * cond.c - condition variables between goroutines and threads: order, time limits, lifetime.
  *
  * go_cond.c has what Go tests.
  */

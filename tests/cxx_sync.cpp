@@ -5,6 +5,8 @@
  */
 #include "goro.h"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -63,6 +65,33 @@ static void a_function_that_is_left_by_an_exception_has_run()
 		go_wg_wait(&c.wg);
 		CHECK(c.begun == 1 && c.caught == 1 && c.returned == 9);
 	}
+}
+
+static void exit_thread(void *arg)
+{
+	static_cast<calls *>(arg)->begun++;
+	go_sleep(GO_MILLISECOND);
+	pthread_exit(nullptr);
+}
+
+static void *exit_inside(void *arg)
+{
+	go_once_do(&static_cast<calls *>(arg)->once, exit_thread, arg);
+	return arg;
+}
+
+static void a_thread_that_exits_inside_has_run_it()
+{
+	calls c;
+	pthread_t threads[2];
+	void *result[2];
+
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_create(&threads[i], nullptr, exit_inside, &c) == 0);
+	for (int i = 0; i < 2; i++)
+		CHECK(pthread_join(threads[i], &result[i]) == 0);
+	CHECK(c.begun == 1 && (result[0] == nullptr) != (result[1] == nullptr));
+	go_once_do(&c.once, exit_thread, &c);
 }
 
 struct nest { calls inner; go_once outer = GO_ONCE_INIT; int begun = 0; };
@@ -151,6 +180,7 @@ static int run(int, char **)
 {
 	objects_can_be_initialized();
 	a_function_that_is_left_by_an_exception_has_run();
+	a_thread_that_exits_inside_has_run_it();
 	one_inside_another_is_left_as_well();
 	deferred_calls_around_it_are_kept();
 	a_panic_after_it_is_caught();

@@ -255,8 +255,8 @@ TEST(a_copy_is_found_out) {
 		go_cond copy;
 
 		memcpy(&copy, &c, sizeof copy);
-		if (CHECK(!go_try(uses[i], &copy, &info)))
-			CHECK_MSG(strncmp(info.message, text, strlen(text)) == 0, "\"%s\"", info.message);
+		assert_true(!go_try(uses[i], &copy, &info));
+		CHECK_MSG(strncmp(info.message, text, strlen(text)) == 0, "\"%s\"", info.message);
 	}
 	go_cond_broadcast(&c);
 }

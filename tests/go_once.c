@@ -195,8 +195,10 @@ CHILD(a_once_in_itself) {
 }
 
 TEST(a_call_inside_itself_is_a_deadlock) {
-	CHECK_DIES(a_once_in_itself, "direct", "fatal error: all goroutines are asleep - deadlock!");
-	CHECK_DIES(a_once_in_itself, "round", "fatal error: all goroutines are asleep - deadlock!");
+	static const char text[] = "fatal error: all goroutines are asleep - deadlock!";
+
+	CHECK_DIES(a_once_in_itself, "direct", text);
+	CHECK_DIES(a_once_in_itself, "round", text);
 	CHECK_DIES(a_once_in_itself, "round", "[sync.Once.Do");
 }
 

@@ -145,7 +145,7 @@ static void *be_the_first_in_line(void *arg) {
 
 static int waiting(void) { return support_parked("", "semacquire"); }
 
-/* Two of them never fit at a time, or they could be counted in another order than they were served. */
+/* Two of them never fit at a time, or they could be counted in another order than served. */
 TEST(units_go_to_those_who_came_first) {
 	struct line l = {GO_SEMA_INIT(0), 0};
 

@@ -284,7 +284,7 @@ TEST(each_object_is_destroyed_once_and_read_by_nobody_then) {
 	CHECK_EQ(atomic_load(&board.made), atomic_load(&board.gone));
 }
 
-/* The same few objects come round again and again, each with a reference of its own to be dropped. */
+/* The same few objects come round again and again, each time with a reference to be dropped. */
 static struct thing ring[4];
 
 static void ring_keep_storing(int n) {

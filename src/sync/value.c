@@ -34,11 +34,12 @@
 #include "wait.h"
 
 /*
- * A thread that finds the count at MOST moves KEPT of it away before it does anything else, so
+ * A thread that finds the count at MOST moves MOVED of it away before it does anything else, so
  * the count would overflow only if as many threads as there is room above MOST, 32768, were
  * between these two instructions.  For the same reason there is no enter() between them.
  */
-enum { COUNT_BITS = 16, COUNT = (1 << COUNT_BITS) - 1, MOST = HARD ? 2 : 0x8000, KEPT = HARD ? 1 : 0x4000 };
+enum { COUNT_BITS = 16, COUNT = (1 << COUNT_BITS) - 1 };
+enum { MOST = HARD ? 2 : 0x8000, MOVED = HARD ? 1 : 0x4000 };
 
 struct version {
 	void		*obj;
@@ -114,8 +115,8 @@ spill(go_value *v)
 	uint64_t s = load_rlx(&v->go__w[0]);
 
 	while (object(s) != NULL && (s & COUNT) >= MOST) {
-		if (cas_rlx(&v->go__w[0], &s, s - KEPT)) {
-			version(v->go__w[1])->readers += KEPT;
+		if (cas_rlx(&v->go__w[0], &s, s - MOVED)) {
+			version(v->go__w[1])->readers += MOVED;
 			break;
 		}
 	}
@@ -137,7 +138,7 @@ go_value_load(go_value *v)
 	return object(s);
 }
 
-/* Word 0 has another object, or all of this one's readers have been moved.  false: who loaded it? */
+/* Word 0 has another object, or this one's readers were all moved.  false: nobody loaded it. */
 static NOINLINE bool
 release_slow(go_value *v, void *obj)
 {

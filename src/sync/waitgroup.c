@@ -8,8 +8,9 @@
  * waiters touches nothing any more, for the object may be gone by then.
  *
  * Who is woken returns without another look, which would be at an object that the other waiters
- * may have freed.  So it does no harm to use a WaitGroup again when all have been woken but not
- * all have returned, and Go's complaint ("is reused before previous Wait has returned") is not made.
+ * may have freed.  So it does no harm to use a WaitGroup again when all have been woken and not
+ * all have returned; Go's complaint of that, "is reused before previous Wait has returned", is
+ * not made.
  */
 #include <string.h>
 

@@ -457,6 +457,40 @@ static void a_panic_stops_at_go_try()
 	CHECK(go_try([](void *n) { count(n); }, &deferred, nullptr) && deferred == 2);
 }
 
+/* --- Contexts -------------------------------------------------------------------------- */
+
+static void contexts_end_selects_and_waits()
+{
+	go_ctx *outer = go_ctx_with_cancel(GO_CTX_BACKGROUND);
+	go_chan(int) c = go_make(int, 0);
+	std::atomic<int> called(0);
+	go_waitgroup wg = GO_WAITGROUP_INIT;
+
+	{
+		go_ctx *ctx = go_ctx_with_timeout(outer, GO_HOUR);
+		go_defer_end(ctx);
+
+		go_receiver(char) done = go_ctx_done(ctx);
+		CHECK(go_tryselect(GO_DONE(ctx), GO_RECV(done, nullptr)) == -ETIMEDOUT);
+		go_ctx_after_func(ctx, [](void *n) { ++*static_cast<std::atomic<int> *>(n); }, &called);
+		go_wg_spawn(&wg, [=] {
+			go_ctx_unref(go_ctx_bind(ctx));
+			CHECK(go_recv_until(c, nullptr, GO_FOREVER) == -ECANCELED);
+			CHECK(go_select_until(GO_FOREVER, GO_RECV(c, nullptr)) == -ECANCELED);
+			CHECK(go_select(GO_RECV(c, nullptr), GO_DONE(ctx)) == 1);
+			CHECK(go_select(GO_RECV(c, nullptr), GO_AFTER(1)) == 1);
+		});
+		go_ctx_cancel_cause(outer, -EIO, "why");
+		const char *why;
+		CHECK(go_ctx_cause(ctx, &why) == -EIO && std::strcmp(why, "why") == 0);
+		go_wg_wait(&wg);
+	}
+	while (called != 1)
+		go_yield();
+	go_ctx_unref(outer);
+	go_unref(c);
+}
+
 static int run(int, char **)
 {
 	go_procs(4);
@@ -472,6 +506,7 @@ static int run(int, char **)
 	exceptions_stay_with_their_goroutine();
 	exceptions_travel_as_pointers();
 	a_panic_stops_at_go_try();
+	contexts_end_selects_and_waits();
 	return 0;
 }
 GO_MAIN(run)

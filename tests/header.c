@@ -67,7 +67,8 @@ static int select_all(ints a, go_chan(struct pair) b, go_receiver(int) in,
 	case 1:
 		return go_select(GO_AFTER(GO_SECOND), GO_UNTIL(go_now()), GO_DEFAULT);
 	default:
-		return go_select_until(go_now() + GO_MINUTE, GO_RECV(go_timer_c(NULL), NULL));
+		return go_select_until(go_now() + GO_MINUTE, GO_RECV(go_timer_c(NULL), NULL),
+				       GO_DONE(NULL), GO_DONE(GO_CTX_TODO));
 	}
 }
 
@@ -178,6 +179,16 @@ static function_type *const exported[] = {
 	(function_type *)go_after_func, (function_type *)go_timer_chan,
 	(function_type *)go_timer_stop, (function_type *)go_timer_reset,
 	(function_type *)go_timer_free,
+	(function_type *)go_ctx_with_cancel, (function_type *)go_ctx_with_deadline,
+	(function_type *)go_ctx_with_timeout, (function_type *)go_ctx_with_value,
+	(function_type *)go_ctx_without_cancel, (function_type *)go_ctx_cancel,
+	(function_type *)go_ctx_cancel_cause, (function_type *)go_ctx_ref,
+	(function_type *)go_ctx_unref, (function_type *)go_ctx_end, (function_type *)go_ctx_err,
+	(function_type *)go_ctx_strerror, (function_type *)go_ctx_cause,
+	(function_type *)go_ctx_deadline, (function_type *)go_ctx_value,
+	(function_type *)go_ctx_done_chan, (function_type *)go_ctx_after_func,
+	(function_type *)go_ctx_stop_func, (function_type *)go_ctx_bind,
+	(function_type *)go_ctx_current,
 	(function_type *)go_panic, (function_type *)go_try,
 	(function_type *)go_stats_read, (function_type *)go_dump,
 };

@@ -67,7 +67,8 @@ static int select_all(ints a, go_chan(pair) b, go_receiver(int) in, go_sender(on
 	case 2:
 		return go_selectv(cases, 5, GO_NOWAIT) + go_select(named, cases[1]);
 	default:
-		return go_select_until(go_now() + GO_MINUTE, GO_RECV(go_timer_c(nullptr), NULL));
+		return go_select_until(go_now() + GO_MINUTE, GO_RECV(go_timer_c(nullptr), NULL),
+				       GO_DONE(nullptr), GO_DONE(GO_CTX_TODO));
 	}
 }
 

@@ -272,6 +272,9 @@ GO_API int go_chan_recv_until(go_ch *c, void *elem, int64_t deadline) GO_MUST_CH
 /* Ends it: receivers get what is buffered, then false.  Panics if NULL or closed.  Go: close. */
 GO_API void go_chan_close(go_ch *c);
 
+/* go_chan_close and go_chan_unref, for the last sender's last act.  If the first panics, only that. */
+GO_API void go_chan_close_unref(go_ch *c);
+
 /* Elements in the buffer at some moment of the call, and its size; 0 for NULL.  Go: len, cap. */
 GO_API size_t go_chan_len(const go_ch *c);
 GO_API size_t go_chan_cap(const go_ch *c);
@@ -691,17 +694,25 @@ GO_API size_t go_map_len(go_map *m);
  * Both are evaluated now.  Deferred calls may block.  Go: spec, Defer statements, where the
  * enclosing function counts instead.
  */
-#define go_defer(fn, arg)     GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
-#define go_defer_unlock(m)    go_defer(go__unlock, GO__PTR(go_mutex, m))
-#define go_defer_rwunlock(rw) go_defer(go__rwunlock, GO__PTR(go_rwmutex, rw))
-#define go_defer_runlock(rw)  go_defer(go__runlock, GO__PTR(go_rwmutex, rw))
-#define go_defer_done(wg)     go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
-#define go_defer_end(ctx)     go_defer(go__ctx_end, GO__PTR(go_ctx, ctx))
+#define go_defer(fn, arg) GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
+
+/* Those wanted most, with their argument checked; for malloc's memory it is go_defer(free, p). */
+#define go_defer_unlock(m)      go_defer(go__unlock, GO__PTR(go_mutex, m))
+#define go_defer_rwunlock(rw)   go_defer(go__rwunlock, GO__PTR(go_rwmutex, rw))
+#define go_defer_runlock(rw)    go_defer(go__runlock, GO__PTR(go_rwmutex, rw))
+#define go_defer_done(wg)       go_defer(go__wg_done, GO__PTR(go_waitgroup, wg))
+#define go_defer_close(c)       go_defer(go__close, GO__TX(c))
+#define go_defer_unref(c)       go_defer(go__unref, GO__ANY(c))
+#define go_defer_close_unref(c) go_defer(go__close_unref, GO__TX(c))
+#define go_defer_timer_free(t)  go_defer(go__timer_free, GO__PTR(go_timer, t))
+#define go_defer_end(ctx)       go_defer(go__ctx_end, GO__PTR(go_ctx, ctx))
 
 /*
  * Runs the goroutine's deferred calls, innermost first, up to the nearest go_try.  Without one
  * it prints "panic: " and the formatted text, the goroutine and its stack, and ends the process
- * as said on top.  C++ destructors between here and there are not run.  Go: panic.
+ * as said on top, which main's return does not prevent.  If a deferred call panics, that one
+ * goes on in the place of this one and the report has both.  It ends a blocking section that
+ * was begun since go_try.  C++ destructors between here and there are not run.  Go: panic.
  */
 GO_API GO_NORETURN void go_panic(const char *fmt, ...) GO_PRINTF(1, 2);
 
@@ -711,12 +722,15 @@ typedef struct go_panic_info {
 	uint64_t    id;		/* the goroutine's */
 	void       *pc[16];	/* where: return addresses, innermost first */
 	int         depth;	/* how many of them */
+	const void *object;	/* what was misused, the channel say, if the library knows */
 } go_panic_info;
-#define GO_PANIC_INFO_INIT {sizeof(go_panic_info), NULL, 0, {NULL}, 0}
+#define GO_PANIC_INFO_INIT {sizeof(go_panic_info), NULL, 0, {NULL}, 0, NULL}
 
 /*
  * Calls fn(arg).  true if that returned; false if it panicked, as *info then says unless info is
- * NULL.  Nests.  Blocks if fn does.  Go: recover.
+ * NULL.  Nests.  Blocks if fn does.  A go_exit in fn goes through: if a deferred call panics on
+ * its way, go_try stops the panic, the exit goes on, and go_try does not return.  To raise what
+ * was caught again: go_panic("%s", info.message).  Go: recover.
  */
 GO_API bool go_try(go_fn fn, void *arg, go_panic_info *info);
 
@@ -732,6 +746,10 @@ GO_API void         go__rwunlock(void *rwmutex);
 GO_API void         go__runlock(void *rwmutex);
 GO_API void         go__wg_done(void *wg);
 GO_API void         go__ctx_end(void *ctx);
+GO_API void         go__close(void *chan);
+GO_API void         go__unref(void *chan);
+GO_API void         go__close_unref(void *chan);
+GO_API void         go__timer_free(void *timer);
 #define GO__DEFER(d, f, a)									\
 	go_deferred d __attribute__((__cleanup__(go__defer_pop))) = {(f), (a), NULL},		\
 		*GO__CAT(go__at_, d) __attribute__((__unused__)) = go__defer_push(&d)
@@ -784,6 +802,7 @@ GO_API void go_dump(int fd);
  *   go_send_until(c, v, t)     0, -ETIMEDOUT, -EPIPE               go_chan_send_until
  *   go_recv_until(c, p, t)     0, -ETIMEDOUT, -EPIPE               go_chan_recv_until
  *   go_close(c)                                                    go_chan_close
+ *   go_close_unref(c)                                              go_chan_close_unref
  *   go_len(c), go_cap(c)                                           go_chan_len, go_chan_cap
  *   go_ref(c), go_unref(c)     go_ref: the same handle             go_chan_ref, go_chan_unref
  *   go_send_only(c)            the same channel as go_sender(T)
@@ -867,6 +886,7 @@ struct go__range {
 #define go_send_until(c, ...) GO__CAT(GO__UNTIL, GO__NARG(__VA_ARGS__))(c, __VA_ARGS__)
 #define go_recv_until(c, p, t) go_chan_recv_until(GO__RX(c), GO__OUT(c, p), (t))
 #define go_close(c)           go_chan_close(GO__TX(c))
+#define go_close_unref(c)     go_chan_close_unref(GO__TX(c))
 #define go_len(c)             go_chan_len(GO__ANY(c))
 #define go_cap(c)             go_chan_cap(GO__ANY(c))
 #define go_ref(c)             ((__typeof__(&*(c)))go_chan_ref(GO__ANY(c)))
@@ -955,7 +975,8 @@ struct go__range {
 #else /* __cplusplus */
 /*
  * The same over templates, and goroutines from anything that can be called.  An exception must
- * be caught in the function that was handed to goro; leaving it terminates the program.
+ * be caught in the function that was handed to goro, be it a goroutine's, go_try's, go_once_do's
+ * or a deferred one that a panic calls; leaving it terminates the program.
  */
 
 #include <type_traits>
@@ -998,6 +1019,8 @@ template <class T> inline go__chan<T> go__make(size_t cap)
 }
 template <class T> inline T *go__ptr(T *p) { return p; }
 #define GO__PTR(T, p)  go__ptr<T>(p)
+#define GO__TX(c)      go__tx(c)
+#define GO__ANY(c)     go__any(c)
 
 #define go_make(T, cap) go__make<T>(cap)
 template <class T, int D> inline void go_send(go__handle<T, D> *c, go__as_t<T> v)
@@ -1027,6 +1050,10 @@ template <class T, int D> inline bool go_tryrecv(go__handle<T, D> *c, go__as_t<T
 	return go_chan_recv_until(go__rx(c), p, GO_NOWAIT) == 0;
 }
 template <class T, int D> inline void go_close(go__handle<T, D> *c) { go_chan_close(go__tx(c)); }
+template <class T, int D> inline void go_close_unref(go__handle<T, D> *c)
+{
+	go_chan_close_unref(go__tx(c));
+}
 template <class T, int D> inline size_t go_len(go__handle<T, D> *c)
 {
 	return go_chan_len(go__any(c));

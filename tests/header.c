@@ -106,11 +106,16 @@ static int use_rest(void)
 	go_attr attr = GO_ATTR_INIT;
 	go_stats stats = GO_STATS_INIT;
 	go_panic_info info = GO_PANIC_INFO_INIT;
+	go_chan(int) c = NULL;
 
 	go_defer_unlock(&m);
 	go_defer_rwunlock(&rw);
 	go_defer_runlock(&rw);
 	go_defer_done(&wg);
+	go_defer_close(go_send_only(c));
+	go_defer_unref(go_recv_only(c));
+	go_defer_close_unref(c);
+	go_defer_timer_free(NULL);
 	GO_WG(&wg, leaf);
 	GO_WG(&wg, node, 1, (struct pair){1, 2}, NULL, NULL, NULL);
 	config.flags = GO_CFG_IGNORE_SIGPIPE;
@@ -167,7 +172,7 @@ static function_type *const exported[] = {
 	(function_type *)go_chan_make, (function_type *)go_chan_ref, (function_type *)go_chan_unref,
 	(function_type *)go_chan_send, (function_type *)go_chan_recv,
 	(function_type *)go_chan_send_until, (function_type *)go_chan_recv_until,
-	(function_type *)go_chan_close, (function_type *)go_chan_len, (function_type *)go_chan_cap,
+	(function_type *)go_chan_close, (function_type *)go_chan_close_unref, (function_type *)go_chan_len, (function_type *)go_chan_cap,
 	(function_type *)go_selectv,
 	(function_type *)go_mutex_lock, (function_type *)go_mutex_trylock,
 	(function_type *)go_mutex_lock_until, (function_type *)go_mutex_unlock,

@@ -119,12 +119,17 @@ static int use_rest()
 	go_attr attr = GO_ATTR_INIT;
 	go_stats stats = GO_STATS_INIT;
 	go_panic_info info = GO_PANIC_INFO_INIT;
+	go_chan(int) c = nullptr;
 	int n = 0;
 
 	go_defer_unlock(&m);
 	go_defer_rwunlock(&rw);
 	go_defer_runlock(&rw);
 	go_defer_done(&wg);
+	go_defer_close(go_send_only(c));
+	go_defer_unref(go_recv_only(c));
+	go_defer_close_unref(c);
+	go_defer_timer_free(nullptr);
 	go_defer([](void *x) { ++*static_cast<int *>(x); }, &n);
 	GO_WG(&wg, leaf);
 	GO_WG(&wg, node, 1, pair{1, 2}, nullptr, nullptr, nullptr);

@@ -68,6 +68,7 @@ _Static_assert(offsetof(go_panic_info, message) == sizeof(size_t), "ABI");
 _Static_assert(offsetof(go_panic_info, id) == 2 * sizeof(size_t), "ABI");
 _Static_assert(offsetof(go_panic_info, pc) == 2 * sizeof(size_t) + 8, "ABI");
 _Static_assert(offsetof(go_panic_info, depth) == 18 * sizeof(size_t) + 8, "ABI");
+_Static_assert(offsetof(go_panic_info, object) == 18 * sizeof(size_t) + 16, "ABI");
 
 _Static_assert(offsetof(go_stats, size) == 0, "ABI");
 _Static_assert(offsetof(go_stats, goroutines) == 8, "ABI");

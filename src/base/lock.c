@@ -130,4 +130,12 @@ rank_held(const struct lock *l)
 	return false;
 }
 
+NOINLINE void
+assert_none_held(void)
+{
+	__asm__ volatile("");
+	if (held.n != 0)
+		fatal("goro: user code is to run while %s is held", rank_names[held.rank[0]]);
+}
+
 #endif

@@ -35,10 +35,12 @@ void	rank_push(enum lock_rank r, const struct lock *l);
 void	rank_pop(const struct lock *l);
 bool	rank_held(const struct lock *l);
 #define assert_held(l)	assert(rank_held(l))
+void	assert_none_held(void);		/* by this thread */
 #else
 #define rank_push(r, l)	((void)(r), (void)(l))
 #define rank_pop(l)	((void)(l))
 #define assert_held(l)	assert(load_rlx(&(l)->v) != 0)
+#define assert_none_held() ((void)0)
 #endif
 
 static inline void

@@ -59,7 +59,7 @@ print_head(struct out *o, struct g *g, uint32_t state, bool current)
 }
 
 static void
-print_frames(struct out *o, void **pc, int n)
+print_frames(struct out *o, void *const *pc, int n)
 {
 	int i;
 
@@ -176,6 +176,16 @@ wants_all(void)
 }
 
 static void
+print_addresses(int fd, void *const *pc, int n)
+{
+	struct out o;
+
+	out_init(&o, fd);
+	print_frames(&o, pc, n);
+	out_flush(&o);
+}
+
+static void
 print_goroutine(int fd)
 {
 	struct m *m = self();
@@ -236,9 +246,19 @@ deadlock(const char *text)
 }
 
 static int
-here(void **pc, int n)
+addresses_from(void **pc, int n, const void *from)
 {
-	return backtrace_here(pc, n, 2);
+	void *all[FRAMES];
+	int got = backtrace_here(all, FRAMES, 0), i;
+
+	/* Not by a number: sanitizers have frames of their own, the compiler leaves some out. */
+	for (i = 0; i < got && all[i] != from; i++)
+		continue;
+	if (i == got)
+		i = 0;
+	got = got - i < n ? got - i : n;
+	memcpy(pc, all + i, (size_t)got * sizeof(*pc));
+	return got;
 }
 
 /*
@@ -259,7 +279,8 @@ prepare(void)
 	run_at_start(warm_up);
 	fatal_hook = fatal_report;
 	panic_print_goroutine = print_goroutine;
-	panic_backtrace = here;
+	panic_print_frames = print_addresses;
+	panic_backtrace = addresses_from;
 	monitor_deadlock = deadlock;
 	lockcheck_print_pc = backtrace_print;
 }

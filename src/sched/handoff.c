@@ -32,6 +32,8 @@
 void (*handoff_start)(void);
 void (*handoff_signal_stack)(struct m *m);
 void (*handoff_cleanup)(struct g *g);
+struct panic *(*handoff_try)(go_fn fn, void *arg);
+void (*handoff_panic)(struct panic *p);
 
 static pthread_key_t foreign_key, m_key;
 
@@ -242,10 +244,20 @@ go_block_end(void)
 struct blocking {
 	void		*(*fn)(void *);
 	void		*arg, *result;
+	struct panic	*panic;
 	struct g	*g;
 	struct m	*m;
 };
 
+static void
+call_fn(void *arg)
+{
+	struct blocking *b = arg;
+
+	b->result = b->fn(b->arg);
+}
+
+/* A panic may not leave the thread's stack as such: it goes on when we have returned. */
 static void
 call_blocking(void *arg)
 {
@@ -253,7 +265,7 @@ call_blocking(void *arg)
 
 	if (unlikely(san_asan))
 		__sanitizer_finish_switch_fiber(b->m->stack0.asan_fake, NULL, NULL);
-	b->result = b->fn(b->arg);
+	b->panic = handoff_try(call_fn, b);
 	if (unlikely(san_asan))
 		__sanitizer_start_switch_fiber(&b->m->stack0.asan_fake, b->g->stack->lo, b->g->stack->size);
 }
@@ -262,7 +274,7 @@ void *
 go_blocking(void *(*fn)(void *), void *arg)
 {
 	struct m *m = self();
-	struct blocking b = {fn, arg, NULL, m->g, m};
+	struct blocking b = {.fn = fn, .arg = arg, .g = m->g, .m = m};
 
 	if (m_is_nobody(m) || m->foreign)
 		return fn(arg);
@@ -279,6 +291,8 @@ go_blocking(void *(*fn)(void *), void *arg)
 	race_release(&m->stack0);
 	m->in_blocking = 0;
 	go_block_end();
+	if (unlikely(b.panic != NULL))
+		handoff_panic(b.panic);
 	return b.result;
 }
 

@@ -20,6 +20,10 @@ extern void	(*handoff_start)(void);
 /* Left by overflow.c: this thread will run goroutines. */
 extern void	(*handoff_signal_stack)(struct m *m);
 
+/* Left by panic.c: calls fn(arg).  What it panicked with, if so, is for handoff_panic. */
+extern struct panic *(*handoff_try)(go_fn fn, void *arg);
+extern void	(*handoff_panic)(struct panic *p);	/* does not return */
+
 /* Left by spawn.c: frees what a goroutine or foreign thread leaves behind. */
 extern void	(*handoff_cleanup)(struct g *g);
 

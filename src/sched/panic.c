@@ -6,6 +6,12 @@
  * goroutine.  Leaving the block pops and calls it (the compiler's cleanup attribute); a panic
  * walks the list down to the nearest go_try, then jumps there.  A panic in a deferred call
  * goes on where the first had got to, and replaces it.
+ *
+ * go_exit walks the whole list, through every go_try there is.  A panic that one of its calls
+ * raises is still stopped by the nearest go_try, as Go's recover would; if that is one which
+ * go_exit is passing through, the exit goes on from there and go_try does not return.
+ *
+ * Nothing here runs while the list is in an odd state, so deferred calls may do what they like.
  */
 #include "panic.h"
 
@@ -18,16 +24,23 @@
 
 #include "../base/fatal.h"
 #include "../base/out.h"
+#include "handoff.h"
 
 void (*panic_print_goroutine)(int fd);
-int (*panic_backtrace)(void **pc, int n);
+void (*panic_print_frames)(int fd, void *const *pc, int n);
+int (*panic_backtrace)(void **pc, int n, const void *from);
 
 struct panic {
 	struct panic	*outer;		/* the one whose deferred call panicked */
 	char		*text;		/* malloc'ed, or `fallback' */
-	char		fallback[128];
-	void		*pc[16];
+	const void	*object;	/* misused, or NULL */
+	bool		again;		/* the text is that of the last one caught */
+	bool		elsewhere;	/* pc says where, our own stack does not */
+	bool		counted;	/* in `unstopped' */
 	int		depth;
+	void		*pc[16];
+	char		about[80];	/* the object, for the report */
+	char		fallback[128];
 };
 
 struct try_frame {
@@ -35,9 +48,14 @@ struct try_frame {
 	struct try_frame	*outer;
 	go_deferred		*defers;	/* those below are not ours */
 	struct panic		*panics;
+	void			*eh[2];		/* C++ exceptions in hand and under way */
 	bool			section;	/* entered inside a blocking section */
+	bool			exiting;	/* go_exit is on its way through */
 	struct panic		got;		/* copied before the jump: its stack goes away */
 };
+
+/* [unstopped] Panics that no go_try will stop, from before their first deferred call. */
+static uint32_t unstopped;
 
 /* The caller's G or pseudo-G; its fields are its own, so no enter() is needed after this. */
 static struct g *
@@ -51,6 +69,34 @@ current(void)
 	}
 	return m->g;
 }
+
+/* --- Calling what may throw --- */
+
+/*
+ * What the unwinder asks about the frame of panic_guard, as of one whose function is noexcept in
+ * C++.  3, _URC_FATAL_PHASE1_ERROR: look no further for who catches it, so that __cxa_throw calls
+ * std::terminate.  8, _URC_CONTINUE_UNWIND: pthread_exit passes.
+ */
+int	panic_personality(int version, int actions, uint64_t class, void *exception, void *context);
+
+int
+panic_personality(int version, int actions, uint64_t class, void *exception, void *context)
+{
+	enum { SEARCH_PHASE = 1 };
+
+	(void)version, (void)class, (void)exception, (void)context;
+	return actions & SEARCH_PHASE ? 3 : 8;
+}
+
+NOINLINE void
+panic_guard(go_fn fn, void *arg)
+{
+	fn(arg);
+	/* 0x1b: an offset of four bytes.  Also keeps the call above from becoming a jump. */
+	__asm__ volatile(".cfi_personality 0x1b, panic_personality" ::: "memory");
+}
+
+/* --- Deferred calls --- */
 
 go_deferred *
 go__defer_push(go_deferred *d)
@@ -73,35 +119,124 @@ go__defer_pop(go_deferred *d)
 	d->fn(d->arg);
 }
 
-void
-panic_run_deferred(struct g *g, const go_deferred *stop)
+/* Runs those of the caller's goroutine down to, not including, `stop'. */
+static void
+run_deferred(struct g *g, const go_deferred *stop)
 {
 	while (g->defers != NULL && g->defers != stop) {
 		go_deferred *d = g->defers;
 
 		g->defers = d->go__prev;
-		d->fn(d->arg);
+		panic_guard(d->fn, d->arg);
+	}
+}
+
+/* --- Reports --- */
+
+/* Further lines are indented, so that nobody takes them for ours.  Go: since 1.23. */
+static void
+print_text(struct out *o, const char *text)
+{
+	for (; *text != '\0'; text++)
+		out_fmt(o, *text == '\n' ? "\n\t" : "%c", *text);
+}
+
+static void
+print_panic(struct out *o, const struct panic *p, const char *indent)
+{
+	out_fmt(o, "%spanic: ", indent);
+	print_text(o, p->text);
+	out_fmt(o, p->again ? " [recovered, repanicked]\n" : "\n");
+	if (p->about[0] != '\0')
+		out_fmt(o, "%s\t%s\n", indent, p->about);
+	if (p->elsewhere && panic_print_frames != NULL) {
+		out_fmt(o, "%s\tinside go_blocking:\n", indent);
+		out_flush(o);
+		panic_print_frames(o->fd, p->pc, p->depth);
 	}
 }
 
 static NORETURN COLD void
 uncaught(struct g *g)
 {
-	struct panic *p, *chain[16];
+	struct panic *p, *outer, *first = NULL;
 	struct out o;
-	int n = 0;
 
 	fatal_begin();
+	/* Go prints the first on top: turn the chain round. */
+	for (p = g->panics; p != NULL; p = outer) {
+		outer = p->outer;
+		p->outer = first;
+		first = p;
+	}
 	out_init(&o, STDERR_FILENO);
-	for (p = g->panics; p != NULL && n < 16; p = p->outer)
-		chain[n++] = p;
-	while (n-- > 0)		/* the first on top, as Go prints them */
-		out_fmt(&o, "%spanic: %s\n", chain[n]->outer != NULL ? "\t" : "", chain[n]->text);
+	for (p = first; p != NULL; p = p->outer)
+		print_panic(&o, p, p == first ? "" : "\t");
 	out_fmt(&o, "\n");
 	out_flush(&o);
 	if (panic_print_goroutine != NULL)
 		panic_print_goroutine(STDERR_FILENO);
 	die();
+}
+
+void
+panic_wait(void)
+{
+	int64_t until = os_now() + GO_SECOND;
+	int i;
+
+	for (i = 0; load_acq(&unstopped) != 0; i++) {		/* [unstopped] */
+		if (i < 1000)
+			go_yield();
+		else if (os_now() < until)
+			go_sleep(GO_MILLISECOND);
+		else
+			return;
+	}
+}
+
+/* --- Panics --- */
+
+/* Those from p on, down to `stop', are replaced by another, caught elsewhere or given up. */
+static void
+forget(struct panic *p, const struct panic *stop)
+{
+	for (; p != stop; p = p->outer) {
+		if (p->text != p->fallback)
+			free(p->text);
+		if (p->counted)
+			sub_ar(&unstopped, 1);			/* [unstopped] */
+	}
+}
+
+static void
+copy(struct panic *to, const struct panic *from)
+{
+	*to = *from;
+	if (from->text == from->fallback)
+		to->text = to->fallback;
+}
+
+static NORETURN void
+unwind(struct g *g, struct panic *p)
+{
+	struct try_frame *t = g->tries;
+
+	/* A section in which nobody stops it is over, as deferred calls from before it may block. */
+	if ((g->flags & GF_SECTION) && (t == NULL || !t->section))
+		go_block_end();
+	p->outer = g->panics;
+	g->panics = p;
+	if (t == NULL) {
+		p->counted = true;
+		add_ar(&unstopped, 1);				/* [unstopped] */
+	}
+	run_deferred(g, t != NULL ? t->defers : NULL);
+	if (t == NULL)
+		uncaught(g);
+	forget(p->outer, t->panics);
+	copy(&t->got, p);
+	longjmp(t->at, 1);
 }
 
 static void
@@ -124,52 +259,103 @@ format(struct panic *p, const char *fmt, va_list ap)
 	va_end(again);
 }
 
+/* We may come from inside the runtime, where misuse is found; deferred calls may not. */
+static struct g *
+begin(void)
+{
+	struct m *m = self();
+
+	assert_none_held();
+	if (!m_is_nobody(m) && load_own(&m->in_rt) && m->g != &m->g0)
+		leave(m);
+	return current();
+}
+
 void
 go_panic(const char *fmt, ...)
 {
-	struct panic p = {0};
-	struct m *m = self();
-	struct try_frame *t;
-	struct g *g;
+	struct panic p = {.text = NULL};
+	struct g *g = begin();
 	va_list ap;
 
-	/* We may come from inside the runtime, where misuse is found; deferred calls may not. */
-	if (!m_is_nobody(m) && load_own(&m->in_rt) && m->g != &m->g0)
-		leave(m);
-	g = current();
 	va_start(ap, fmt);
 	format(&p, fmt, ap);
 	va_end(ap);
+	if (strcmp(fmt, "%s") == 0) {
+		va_start(ap, fmt);
+		p.again = g->caught != NULL && va_arg(ap, const char *) == g->caught;
+		va_end(ap);
+	}
 	if (panic_backtrace != NULL)
-		p.depth = panic_backtrace(p.pc, (int)countof(p.pc));
-	p.outer = g->panics;
-	g->panics = &p;
-	t = g->tries;
-	panic_run_deferred(g, t != NULL ? t->defers : NULL);
-	if (t == NULL)
-		uncaught(g);
-	t->got = p;
-	if (p.text == p.fallback)
-		t->got.text = t->got.fallback;
-	longjmp(t->at, 1);
+		p.depth = panic_backtrace(p.pc, (int)countof(p.pc), __builtin_return_address(0));
+	unwind(g, &p);
+}
+
+void
+panic_about(const void *object, const char *text, const char *fmt, ...)
+{
+	struct panic p = {.object = object};
+	struct g *g = begin();
+	va_list ap;
+
+	snprintf(p.fallback, sizeof(p.fallback), "%s", text);
+	p.text = p.fallback;
+	va_start(ap, fmt);
+	vsnprintf(p.about, sizeof(p.about), fmt, ap);
+	va_end(ap);
+	if (panic_backtrace != NULL)
+		p.depth = panic_backtrace(p.pc, (int)countof(p.pc), __builtin_return_address(0));
+	unwind(g, &p);
+}
+
+/* --- Trying --- */
+
+static bool
+attempt(struct try_frame *t, go_fn fn, void *arg)
+{
+	struct g *g = current();
+	void **eh = self()->eh;
+
+	t->outer = g->tries;
+	t->defers = g->defers;
+	t->panics = g->panics;
+	t->section = (g->flags & GF_SECTION) != 0;
+	t->exiting = false;
+	if (eh != NULL)
+		memcpy(t->eh, eh, sizeof(t->eh));
+	g->tries = t;
+	if (setjmp(t->at) == 0) {
+		panic_guard(fn, arg);
+		current()->tries = t->outer;
+		return true;
+	}
+	/* Exceptions that were being handled or thrown up there will not be any more. */
+	eh = self()->eh;
+	if (eh != NULL)
+		memcpy(eh, t->eh, sizeof(t->eh));
+	g = current();
+	g->tries = t->outer;
+	g->panics = t->panics;
+	return false;
 }
 
 static void
-report(struct g *g, struct try_frame *t, go_panic_info *info)
+report(struct g *g, struct panic *p, go_panic_info *info)
 {
 	go_panic_info full = GO_PANIC_INFO_INIT;
 	size_t size;
 
 	free(g->caught);
-	g->caught = t->got.text == t->got.fallback ? strdup(t->got.text) : t->got.text;
+	g->caught = p->text == p->fallback ? strdup(p->text) : p->text;
 	if (info == NULL)
 		return;
 	size = info->size < sizeof(full) ? info->size : sizeof(full);
 	full.size = info->size;
 	full.message = g->caught != NULL ? g->caught : "";
 	full.id = g->id;
-	full.depth = t->got.depth;
-	memcpy(full.pc, t->got.pc, sizeof(full.pc));
+	full.depth = p->depth;
+	full.object = p->object;
+	memcpy(full.pc, p->pc, sizeof(full.pc));
 	memcpy(info, &full, size);
 }
 
@@ -177,25 +363,61 @@ bool
 go_try(go_fn fn, void *arg, go_panic_info *info)
 {
 	struct try_frame t;
-	struct g *g = current();
 
-	t.outer = g->tries;
-	t.defers = g->defers;
-	t.panics = g->panics;
-	t.section = (g->flags & GF_SECTION) != 0;
-	g->tries = &t;
-	if (setjmp(t.at) == 0) {
-		fn(arg);
-		current()->tries = t.outer;
+	if (attempt(&t, fn, arg))
 		return true;
-	}
-	g = current();
-	g->tries = t.outer;
-	g->panics = t.panics;
-	if ((g->flags & GF_SECTION) && !t.section) {
-		self()->in_blocking = 0;
-		go_block_end();
-	}
-	report(g, &t, info);
+	report(current(), &t.got, info);
+	if (t.exiting)
+		go_exit();
 	return false;
+}
+
+void
+panic_exit(struct g *g)
+{
+	struct try_frame *t;
+
+	for (t = g->tries; t != NULL; t = t->outer)
+		t->exiting = true;
+	for (; (t = g->tries) != NULL; g->tries = t->outer)
+		run_deferred(g, t->defers);
+	run_deferred(g, NULL);
+	/* They were kept so long for the report of another one. */
+	forget(g->panics, NULL);
+	g->panics = NULL;
+}
+
+/* --- Panics in go_blocking, which leave its stack before anybody else learns of them --- */
+
+static struct panic *
+try_blocking(go_fn fn, void *arg)
+{
+	struct try_frame t;
+	struct panic *p;
+
+	if (attempt(&t, fn, arg))
+		return NULL;
+	p = malloc(sizeof(*p));
+	if (p == NULL)
+		fatal("out of memory for a panic: %s", t.got.text);
+	copy(p, &t.got);
+	return p;
+}
+
+static void
+panic_again(struct panic *malloced)
+{
+	struct panic p;
+
+	copy(&p, malloced);
+	free(malloced);
+	p.elsewhere = true;
+	unwind(current(), &p);
+}
+
+static EARLY_CONSTRUCTOR void
+prepare(void)
+{
+	handoff_try = try_blocking;
+	handoff_panic = panic_again;
 }

@@ -17,6 +17,7 @@
 #include "handoff.h"
 #include "monitor.h"
 #include "overflow.h"
+#include "panic.h"
 #include "sched.h"
 #include "spawn.h"
 
@@ -169,6 +170,7 @@ main_entry(void *arg)
 
 	int status = a->fn(a->argc, a->argv);
 
+	panic_wait();
 	fatal_exiting();
 	exit(status);
 }

@@ -310,9 +310,7 @@ go_exit(void)
 	}
 	leave(m);
 	g->flags |= GF_EXITING;
-	g->tries = NULL;
-	g->panics = NULL;
-	panic_run_deferred(g, NULL);
+	panic_exit(g);
 	if (g->flags & GF_MAIN)
 		store_rlx(&sched.main_exited, true);
 	m = end(g);

@@ -34,6 +34,14 @@
 
 #include "../base/fatal.h"
 #include "../base/san.h"
+#include "../sched/panic.h"
+
+COLD void
+chan_panic(const struct go_ch *c, const char *text)
+{
+	panic_about(c, text, "channel %p of %zu-byte elements, %u of %u buffered", (const void *)c,
+		    c->elem_size, load_rlx(&c->len), c->cap);
+}
 
 /* --- Making, references --- */
 
@@ -76,7 +84,7 @@ go_chan_unref(go_ch *c)
 	race_acquire(&c->refs);
 	if (!list_empty(&c->senders) || !list_empty(&c->receivers)) {
 		add_rlx(&c->refs, 1);
-		go_panic("goro: last reference to channel %p dropped while goroutines wait on it", (void *)c);
+		chan_panic(c, "goro: last reference to a channel dropped while goroutines wait on it");
 	}
 	free(c);
 }
@@ -268,7 +276,7 @@ go_chan_send(go_ch *c, const void *elem)
 	if (unlikely(c == NULL))
 		block_for_ever(WAIT_CHAN_SEND_NIL);
 	if (unlikely(send(c, elem, OS_NEVER, false) != 0))
-		go_panic("send on closed channel");
+		chan_panic(c, "send on closed channel");
 }
 
 int
@@ -418,7 +426,7 @@ go_chan_close(go_ch *c)
 	if (c->closed) {
 		unlock(&c->lock);
 		leave(m);
-		go_panic("close of closed channel");
+		chan_panic(c, "close of closed channel");
 	}
 	race_release(c);
 	chan_close_locked(c, &all);
@@ -428,4 +436,29 @@ go_chan_close(go_ch *c)
 	else
 		sched_ready_all(m, &all);
 	leave(m);
+}
+
+void
+go_chan_close_unref(go_ch *c)
+{
+	go_chan_close(c);
+	go_chan_unref(c);
+}
+
+void
+go__close(void *c)
+{
+	go_chan_close(c);
+}
+
+void
+go__close_unref(void *c)
+{
+	go_chan_close_unref(c);
+}
+
+void
+go__unref(void *c)
+{
+	go_chan_unref(c);
 }

@@ -38,6 +38,9 @@ enum chan_result chan_recv_locked(struct go_ch *c, void *elem, struct g **ready)
 /* c is locked and open: closes it; *woken is whom to make runnable after unlocking. */
 void	chan_close_locked(struct go_ch *c, struct gqueue *woken);
 
+/* A panic about a channel; the caller has a reference, or has no business here. */
+NORETURN void chan_panic(const struct go_ch *c, const char *text);
+
 /* A glance without the lock: could it go on?  Right at some moment during the call. */
 static inline bool
 chan_may_send(struct go_ch *c)

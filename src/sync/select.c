@@ -341,12 +341,14 @@ static NOINLINE int
 select_many(struct op *o)
 {
 	struct scase *sc = malloc((size_t)o->n * (sizeof(*sc) + sizeof(go_ch *)));
+	go_deferred d = {free, sc, NULL};
 	int i;
 
 	if (sc == NULL)
 		fatal("out of memory for a select of %d cases", o->n);
+	go__defer_push(&d);	/* it may panic */
 	i = with_memory(o, sc, (go_ch **)(void *)(sc + o->n));
-	free(sc);
+	go__defer_pop(&d);
 	return i;
 }
 
@@ -384,7 +386,7 @@ select_any(go_case *cases, int n, int64_t deadline, bool bound)
 		go_panic("go_selectv: %d cases", n);
 	n = n <= INLINE_CASES ? select_few(&o) : select_many(&o);
 	if (unlikely(o.sent_closed))
-		go_panic("send on closed channel");
+		chan_panic(cases[n].chan, "send on closed channel");
 	return n;
 }
 

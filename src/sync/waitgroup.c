@@ -16,6 +16,7 @@
 
 #include "../base/fatal.h"
 #include "../base/san.h"
+#include "../sched/panic.h"
 #include "../sched/spawn.h"
 #include "wait.h"
 
@@ -63,10 +64,11 @@ go_wg_add(go_waitgroup *wg, int delta)
 	before = add_ar(state, (uint64_t)(int64_t)delta * ONE);		/* [wg] */
 	s = before + (uint64_t)(int64_t)delta * ONE;
 	if (unlikely(count(s) < 0))
-		go_panic("sync: negative WaitGroup counter");
+		panic_about(wg, "sync: negative WaitGroup counter", "WaitGroup %p", (void *)wg);
 	if (unlikely(waiters(s) != 0)) {
 		if (delta > 0 && count(s) == delta)
-			go_panic("sync: WaitGroup misuse: Add called concurrently with Wait");
+			panic_about(wg, "sync: WaitGroup misuse: Add called concurrently with Wait",
+				    "WaitGroup %p", (void *)wg);
 		if (count(s) == 0)
 			wake_all(state);
 	}

@@ -432,3 +432,9 @@ prepare(void)
 {
 	timers_finish = finish;
 }
+
+void
+go__timer_free(void *t)
+{
+	go_timer_free(t);
+}

@@ -118,8 +118,18 @@ release_p(struct m *m)
 		gmem_flush(p);
 	}
 	idle_put_p(p);
-	if (m->spinning)
+	if (m->spinning) {
 		idle_stop_spinning(m);
+	} else {
+		/*
+		 * Somebody else searches, or we would have.  If that goes on, what there is will be
+		 * found, and who finds it sees our P: many that look again for themselves, each with
+		 * its membarrier, would go round and round for what only the searcher may take.
+		 */
+		fence_sc();					/* [idle-p] */
+		if (load_rlx(&sched.spinning) != 0)
+			return false;
+	}
 	/* If nobody runs, only threads without a P make work, and they fence (runq_put_global). */
 	if ((int)load_rlx(&sched.n_idle_p) == load_rlx(&sched.procs))
 		fence_sc();					/* [idle] */
@@ -135,6 +145,7 @@ stop_searching(struct m *m)
 	if (!m->spinning)
 		return;
 	idle_stop_spinning(m);
+	fence_sc();						/* [idle-p] then look who is idle */
 	idle_wake();
 }
 

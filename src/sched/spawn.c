@@ -257,6 +257,7 @@ end(struct g *g)
 	race_release(&sched.n_died);	/* who sees the count fall knows that we are done */
 	m = enter();
 	store_rlx(&m->blocking, 0);	/* it may have ended inside a section */
+	store_rlx(&g->id, 0);		/* who sees the count fall sees it in no dump any more */
 	store_rel(&m->p->n_died, m->p->n_died + 1);	/* [died] after its birth */
 	return m;
 }

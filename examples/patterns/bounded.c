@@ -20,7 +20,7 @@ static atomic_int in_use, most;
 
 static void checksum(struct file *f)
 {
-	int now = in_use += f->weight, seen = most;
+	int now = atomic_fetch_add(&in_use, f->weight) + f->weight, seen = most;
 
 	while (now > seen && !atomic_compare_exchange_weak(&most, &seen, now))
 		;

@@ -79,6 +79,21 @@ left early: 1 2 3
 lost: 3'
 }
 
+check_ends()
+{
+	prints cancel '1 9 25 49 81 and then: context canceled'
+	prints timeouts 'after: 42
+after: no answer in time
+context: 84
+context: context deadline exceeded'
+	prints errors 'fail fast: Input/output error
+collect: 1900 bytes
+collect: part 0: Permission denied
+collect: part 3: Permission denied
+collect: part 6: Permission denied'
+	prints stop_worker 'all that was accepted is finished, what came later is refused'
+}
+
 check_care()
 {
 	prints heartbeat 'healthy: 3 of 3 results
@@ -105,12 +120,11 @@ sick: 0 of 3 results, then no sign of life'
 check_state()
 {
 	prints counter '10000 calls, average 250, greatest 10000'
-	prints safe_map '960 hits of /
-960 hits of /about
-960 hits of /blog
-960 hits of /contact
-960 hits of /shop
-0 hits of /nowhere'
+	prints safe_map '960 960 /
+960 960 /about
+960 960 /blog
+960 960 /contact
+960 960 /shop'
 	prints reload '100 versions, in use: 100'
 	prints singleton '50 asked for "stock", opened 1 time'
 }
@@ -135,6 +149,7 @@ for GORO_PROCS in 1 2 8 64; do
 	export GORO_PROCS
 	check_sharing
 	check_channels
+	check_ends
 	check_care
 	check_state
 done

@@ -1,94 +1,103 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * safe_map.c - a table that many goroutines look things up in, and some change.
+ * safe_map.c - two ways to a table that many goroutines look things up in, and some change.
  *
- * A go_rwmutex around any table of one's own: many may read at a time, or one may write.  What is
- * a question and a change in one (is it there? then count it, else put it there) is done under one
- * lock: between two, others can come.  Here the common case is a reader's: the entry is there and
- * its count is atomic.  Only the first hit of a page takes the table for itself, and looks again.
+ * A go_rwmutex around any table of one's own: many may read at a time, or one may write.  For what
+ * concerns several entries, or the table as a whole.
+ *
+ * A go_map, which needs no lock, where each call is about one key.  What is a question and a change
+ * in one (is it there? then take it, else put this) has to be one call: between two, others come.
  */
 #include <goro.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "check.h"
 
-enum { VISITORS = 16, VISITS = 300, MOST = 8 };
-struct entry { const char *page; atomic_int hits; };
+static const char *const page[] = {"/", "/about", "/blog", "/contact", "/shop"};
+enum { VISITORS = 16, VISITS = 300, PAGES = sizeof page / sizeof *page };
 
-static struct {
-	go_rwmutex lock;
-	int n;
-	struct entry entry[MOST];
-} table;
+/* --- A table and a go_rwmutex --- */
 
-/* The caller holds the lock, be it for reading. */
-static struct entry *find(const char *page)
+struct entry { const char *page; int hits; };
+static struct { go_rwmutex lock; int n; struct entry entry[PAGES]; } table;
+
+static int find(const char *name) /* under the lock, be it for reading */
 {
-	for (int i = 0; i < table.n; i++)
-		if (strcmp(table.entry[i].page, page) == 0)
-			return &table.entry[i];
-	return NULL;
+	int i = 0;
+
+	while (i < table.n && strcmp(table.entry[i].page, name) != 0)
+		i++;
+	return i;
 }
 
-static bool hit_known(const char *page)
+static void table_hit(const char *name)
 {
-	go_rwmutex_rlock(&table.lock);
-	go_defer_runlock(&table.lock); /* at the end of the block, whichever way it is left */
-	struct entry *e = find(page);
-
-	return e && ++e->hits > 0;
-}
-
-static void hit(const char *page)
-{
-	if (hit_known(page))
-		return;
 	go_rwmutex_lock(&table.lock);
-	go_defer_rwunlock(&table.lock);
-	struct entry *e = find(page); /* somebody may have been quicker */
+	go_defer_rwunlock(&table.lock); /* at the end of the block, whichever way it is left */
+	int i = find(name);
 
-	if (!e) {
-		check(table.n < MOST);
-		e = &table.entry[table.n++];
-		e->page = page;
-	}
-	e->hits++;
+	table.n += i == table.n;
+	table.entry[i].page = name;
+	table.entry[i].hits++;
 }
 
-static int hits(const char *page)
+static int table_hits(const char *name)
 {
 	go_rwmutex_rlock(&table.lock);
 	go_defer_runlock(&table.lock);
-	struct entry *e = find(page);
+	int i = find(name);
 
-	return e ? e->hits : 0;
+	return i < table.n ? table.entry[i].hits : 0;
 }
 
-static const char *const page[] = {"/", "/about", "/blog", "/contact", "/shop"};
-enum { PAGES = sizeof page / sizeof *page };
+/* --- A go_map: page -> atomic_int *, which stays, since nobody deletes pages --- */
 
-static void visitor(int id)
+static void map_hit(go_map *map, const char *name)
+{
+	void *hits;
+
+	if (!go_map_load(map, name, strlen(name), &hits)) {
+		void *zero = calloc(1, sizeof(atomic_int));
+
+		if (!zero)
+			err(1, NULL);
+		if (go_map_load_or_store(map, name, strlen(name), zero, &hits))
+			free(zero); /* somebody was quicker */
+	}
+	++*(atomic_int *)hits;
+}
+
+static int map_hits(go_map *map, const char *name)
+{
+	void *hits;
+
+	return go_map_load(map, name, strlen(name), &hits) ? *(atomic_int *)hits : 0;
+}
+
+static void visitor(int id, go_map *map)
 {
 	for (int i = 0; i < VISITS; i++) {
-		hit(page[(id + i) % PAGES]);
-		check(hits(page[(id + i) % PAGES]) > 0);
+		table_hit(page[(id + i) % PAGES]);
+		map_hit(map, page[(id + i) % PAGES]);
+		check(table_hits(page[(id + i) % PAGES]) > 0);
 	}
 }
-GO_TASK(visitor, int);
+GO_TASK(visitor, int, go_map *);
 
 static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
+	go_map *map = go_map_new(free);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 
 	for (int id = 0; id < VISITORS; id++)
-		GO_WG(&wg, visitor, id);
+		GO_WG(&wg, visitor, id, map);
 	go_wg_wait(&wg);
-	check(table.n == PAGES); /* each was put there once */
 	for (int i = 0; i < PAGES; i++)
-		printf("%d hits of %s\n", hits(page[i]), page[i]);
-	printf("%d hits of /nowhere\n", hits("/nowhere"));
+		printf("%d %d %s\n", table_hits(page[i]), map_hits(map, page[i]), page[i]);
+	go_map_free(map); /* and with it the numbers */
 	return nobody_left();
 }
 GO_MAIN(app)

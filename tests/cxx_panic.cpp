@@ -300,15 +300,11 @@ static void panic_and_throw(void *)
 /* Each would be caught here, were it allowed to leave what goro calls. */
 static void throw_where(const std::string &where)
 {
-	go_once once = GO_ONCE_INIT;
-
 	try {
 		reached not_unwound;
 
 		if (where == "try")
 			go_try(throw_it, nullptr, nullptr);
-		else if (where == "once")
-			go_once_do(&once, throw_it, nullptr);
 		else if (where == "panic")
 			go_try(panic_and_throw, nullptr, nullptr);
 		else if (where == "blocking")
@@ -329,8 +325,8 @@ static void throw_where(const std::string &where)
 
 static void an_exception_leaving_what_goro_calls_terminates(char *self)
 {
-	static const char *const where[] = {"try", "once", "panic", "blocking", "run", "goroutine",
-					    "lambda", "timer"};
+	static const char *const where[] = {"try", "panic", "blocking", "run", "goroutine", "lambda",
+					    "timer"};
 	char child[] = "--child";
 
 	for (const char *w : where) {

@@ -171,7 +171,8 @@ CHILD(misused) {
 	char name[32];
 
 	snprintf(name, sizeof name, "%s", arg);
-	printf("[object %p]\n", arg[0] == 'M' ? (void *)&mutex : (void *)&rwmutex);
+	printf("\t%s %p\n", arg[0] == 'M' ? "mutex" : "rwmutex",
+	       arg[0] == 'M' ? (void *)&mutex : (void *)&rwmutex);
 	fflush(stdout);
 	return go_try(do_misuse, name, NULL) ? 0 : 7;
 }

@@ -48,38 +48,22 @@ die(void)
 	_exit(2);
 }
 
-static NORETURN PRINTF_LIKE(2, 0) void
-report(const void *obj, const char *fmt, va_list ap)
+void
+fatal(const char *fmt, ...)
 {
 	struct out o;
 	bool first = fatal_begin();
+	va_list ap;
 
 	out_init(&o, STDERR_FILENO);
 	out_fmt(&o, "fatal error: ");
+	va_start(ap, fmt);
 	out_vfmt(&o, fmt, ap);
+	va_end(ap);
 	out_fmt(&o, "\n");
-	if (obj != NULL)
-		out_fmt(&o, "[object %p]\n", (void *)(uintptr_t)obj);
 	out_flush(&o);
 	if (first && fatal_hook != NULL)
 		fatal_hook(STDERR_FILENO);
 	die();
 }
 
-void
-fatal(const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	report(NULL, fmt, ap);
-}
-
-void
-fatal_on(const void *obj, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	report(obj, fmt, ap);
-}

@@ -12,12 +12,10 @@
 
 /*
  * Prints "fatal error: <text>", lets the hook add what it knows (the calling goroutine, all
- * others), and ends the process: status 2, or SIGABRT with GORO_TRACEBACK=crash.
+ * others), and ends the process: status 2, or SIGABRT with GORO_TRACEBACK=crash.  What was misused
+ * stands in a line of its own, "\n\tmutex %p", so that the first is exactly Go's.
  */
 NORETURN void	fatal(const char *fmt, ...) PRINTF_LIKE(1, 2);
-
-/* The same, with a line "[object 0x...]" after the text: the misused thing's address. */
-NORETURN void	fatal_on(const void *obj, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The last step of fatal() and of a panic: exits with status 2 or aborts. */
 NORETURN void	die(void);

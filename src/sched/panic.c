@@ -37,6 +37,7 @@ struct panic {
 	bool		again;		/* the text is that of the last one caught */
 	bool		elsewhere;	/* pc says where, our own stack does not */
 	bool		counted;	/* in `unstopped' */
+	bool		ended;		/* a go_exit in one of its deferred calls has ended it */
 	int		depth;
 	void		*pc[16];
 	char		about[80];	/* the object, for the report */
@@ -372,11 +373,22 @@ go_try(go_fn fn, void *arg, go_panic_info *info)
 	return false;
 }
 
+bool
+panic_under_way(void)
+{
+	const struct panic *p = current()->panics;
+
+	return p != NULL && !p->ended;
+}
+
 void
 panic_exit(struct g *g)
 {
 	struct try_frame *t;
+	struct panic *p;
 
+	for (p = g->panics; p != NULL; p = p->outer)
+		p->ended = true;
 	for (t = g->tries; t != NULL; t = t->outer)
 		t->exiting = true;
 	for (; (t = g->tries) != NULL; g->tries = t->outer)

@@ -13,6 +13,9 @@
  */
 NORETURN void panic_about(const void *object, const char *text, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Does the caller, a deferred call, run because of a panic, rather than an end or go_exit? */
+bool	panic_under_way(void);
+
 /* go_exit's part: runs all deferred calls of the caller's goroutine. */
 void	panic_exit(struct g *g);
 

@@ -243,7 +243,7 @@ unlock_slow(go_mutex *m, uint32_t s)
 {
 	do {
 		if ((s & LOCKED) == 0)
-			fatal_on(m, "sync: unlock of unlocked mutex");
+			fatal("sync: unlock of unlocked mutex\n\tmutex %p", (void *)m);
 		if (s & STARVING) {
 			hand_over(&m->go__w[0]);
 			return;

@@ -10,7 +10,6 @@
 #include <unwind.h>
 
 #include "../base/san.h"
-#include "../sched/panic.h"
 #include "wait.h"
 
 enum { NEW, RUNNING, DONE };
@@ -98,7 +97,7 @@ run(uint32_t *state, go_fn fn, void *arg)
 	/* 0x1b: its address is relative, in 4 bytes. */
 	__asm__ volatile(".cfi_personality 0x1b, once_left");
 	go__defer_push(&d);
-	panic_guard(fn, arg);
+	fn(arg);
 	go__defer_pop(&d);
 }
 

@@ -284,7 +284,7 @@ go_rwmutex_runlock(go_rwmutex *rw)
 	lock_leaving(rw, HELD_READ);
 	s = add_rel(&rw->go__w[0], (uint32_t)-READER);			/* [rwmutex] */
 	if (unlikely(s < READER))
-		fatal_on(rw, "sync: RUnlock of unlocked RWMutex");
+		fatal("sync: RUnlock of unlocked RWMutex\n\trwmutex %p", (void *)rw);
 	if (unlikely((s & QUEUED) != 0) && s < 2 * READER)
 		last_reader_left(&rw->go__w[0]);
 }
@@ -405,7 +405,7 @@ go_rwmutex_unlock(go_rwmutex *rw)
 	lock_leaving(rw, HELD_WRITE);
 	while (unlikely(!cas_rel(&rw->go__w[0], &s, s & ~(uint32_t)WRITER))) {	/* [rwmutex] */
 		if ((s & WRITER) == 0)
-			fatal_on(rw, "sync: Unlock of unlocked RWMutex");
+			fatal("sync: Unlock of unlocked RWMutex\n\trwmutex %p", (void *)rw);
 		if (s & QUEUED) {
 			hand_over(&rw->go__w[0]);
 			return;

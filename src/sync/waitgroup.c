@@ -169,7 +169,7 @@ go_wg_wait(go_waitgroup *wg)
 static void
 ended(void *wg)
 {
-	if (self()->g->panics == NULL)
+	if (!panic_under_way())
 		go_wg_add(wg, -1);
 }
 

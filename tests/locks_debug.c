@@ -145,6 +145,25 @@ TEST(the_report_says_where_it_was_locked) {
 
 static void unlock_it(void *arg) { go_mutex_unlock(arg); }
 
+static go_cond cond;
+static bool told;
+
+static void tell(void *arg) {
+	(void)arg;
+	go_mutex_lock(&mutex);
+	told = true;
+	go_cond_signal(&cond);
+	go_mutex_unlock(&mutex);
+}
+
+static void wait_for_it(void) {
+	go_mutex_lock(&mutex);
+	go_spawn(tell, NULL);
+	while (!told)
+		go_cond_wait(&cond, &mutex);
+	go_mutex_unlock(&mutex);
+}
+
 /* What looks like it and is not. */
 static void innocent(const char *what) {
 	if (strcmp(what, "limit") == 0) {
@@ -169,6 +188,8 @@ static void innocent(const char *what) {
 			wait_until(go_mutex_trylock(&mutex));
 			go_mutex_unlock(&mutex);
 		}
+	} else if (strcmp(what, "cond") == 0) {
+		wait_for_it();
 	} else if (strcmp(what, "reused") == 0) {
 		go_mutex_lock(&mutex);
 		mutex = (go_mutex)GO_MUTEX_INIT;
@@ -200,9 +221,9 @@ CHILD_PLAIN(nothing_to_tell_of_a_thread) {
 }
 
 TEST(what_is_allowed_is_not_reported) {
-	static const char *const what[] = {"limit", "readers", "other", "reused"};
+	static const char *const what[] = {"limit", "readers", "other", "cond", "reused"};
 
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		check_child(nothing_to_tell, what[i], 0);
 		check_child(nothing_to_tell_of_a_thread, what[i], 0);
 	}

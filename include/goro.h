@@ -975,8 +975,8 @@ struct go__range {
 #else /* __cplusplus */
 /*
  * The same over templates, and goroutines from anything that can be called.  An exception must
- * be caught in the function that was handed to goro, be it a goroutine's, go_try's, go_once_do's
- * or a deferred one that a panic calls; leaving it terminates the program.
+ * be caught in the function that was handed to goro, be it a goroutine's, go_try's or a
+ * deferred one that a panic calls; leaving it terminates the program.  It may leave go_once_do's.
  */
 
 #include <type_traits>

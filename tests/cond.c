@@ -292,6 +292,73 @@ TEST(a_signal_is_not_lost_on_one_whose_time_is_over) {
 	}
 }
 
+/* ------------------------------------------------------------ contexts --- */
+
+static void wait_bound(struct tokens *t, go_ctx *ctx) {
+	int rc;
+
+	go_ctx_unref(go_ctx_bind(ctx));
+	go_mutex_lock(&t->m);
+	atomic_fetch_add(&t->in, 1);
+	rc = go_cond_wait_until(&t->c, &t->m, GO_FOREVER);
+	CHECK(!go_mutex_trylock(&t->m));
+	go_mutex_unlock(&t->m);
+	CHECK(rc == 0 || rc == -ECANCELED);
+	atomic_fetch_add(rc == 0 ? &t->got : &t->left, 1);
+	go_wg_done(&t->wg);
+}
+GO_TASK(wait_bound, struct tokens *, go_ctx *);
+
+/* Either the one who is cancelled gets the signal or the one behind. */
+TEST(a_signal_is_not_lost_on_one_who_is_cancelled) {
+	for (int i = 0; i < (int)support_scale(500); i++) {
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+		struct tokens t = {.got = 0};
+
+		go_wg_add(&t.wg, 2);
+		GO(wait_bound, &t, ctx);
+		wait_until(atomic_load(&t.in) == 1);
+		GO(wait_for_token, &t);
+		wait_until(atomic_load(&t.in) == 2);
+		go_mutex_lock(&t.m);
+		go_mutex_unlock(&t.m);
+		if (i % 4 != 0)
+			go_ctx_cancel(ctx);
+		go_cond_signal(&t.c);
+		wait_until(atomic_load(&t.got) == 1);
+		go_ctx_cancel(ctx);
+		wait_until(atomic_load(&t.got) + atomic_load(&t.left) == (i % 4 != 0 ? 2 : 1));
+		go_cond_broadcast(&t.c);
+		go_wg_wait(&t.wg);
+		CHECK_EQ(atomic_load(&t.left), i % 4 != 0);
+		go_ctx_unref(ctx);
+	}
+}
+
+static void wait_plain(struct line *l, go_ctx *ctx) {
+	go_ctx_unref(go_ctx_bind(ctx));
+	go_mutex_lock(&l->m);
+	CHECK_EQ(go_cond_wait_until(&l->c, &l->m, GO_FOREVER), -ECANCELED);
+	go_cond_wait(&l->c, &l->m);     /* not affected */
+	go_mutex_unlock(&l->m);
+	atomic_fetch_add(&l->woken, 1);
+}
+GO_TASK(wait_plain, struct line *, go_ctx *);
+
+TEST(a_context_ends_only_waits_that_can_fail) {
+	go_ctx *ctx = go_ctx_with_cancel(NULL);
+	struct line l = {.next = 0};
+
+	go_ctx_cancel(ctx);
+	GO(wait_plain, &l, ctx);
+	wait_until(waiting() == 1);
+	support_settle();
+	CHECK_EQ(atomic_load(&l.woken), 0);
+	go_cond_signal(&l.c);
+	wait_until(atomic_load(&l.woken) == 1);
+	go_ctx_unref(ctx);
+}
+
 /* ------------------------------------------------------------ lifetime --- */
 
 struct brief { go_mutex m; go_cond c; bool ready; };
@@ -378,6 +445,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_time_limit_is_kept_and_the_mutex_locked_again),
 	cmocka_unit_test(a_loop_of_past_limits_lets_others_change_the_condition),
 	cmocka_unit_test(a_signal_is_not_lost_on_one_whose_time_is_over),
+	cmocka_unit_test(a_signal_is_not_lost_on_one_who_is_cancelled),
+	cmocka_unit_test(a_context_ends_only_waits_that_can_fail),
 	cmocka_unit_test(it_may_be_freed_by_who_was_woken),
 	cmocka_unit_test(waiting_without_the_mutex_is_fatal),
 	cmocka_unit_test(waiting_for_a_signal_of_nobody_is_a_deadlock),

@@ -256,7 +256,7 @@ TEST(a_copy_is_found_out) {
 
 		memcpy(&copy, &c, sizeof copy);
 		assert_true(!go_try(uses[i], &copy, &info));
-		CHECK_MSG(strncmp(info.message, text, strlen(text)) == 0, "\"%s\"", info.message);
+		CHECK_STR(info.message, text);
 	}
 	go_cond_broadcast(&c);
 }

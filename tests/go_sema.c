@@ -2,9 +2,9 @@
 /*
  * go_sema.c - what x/sync tests of its weighted semaphore (semaphore/semaphore_test.go).
  *
- * Ours has no size and, so far, no context: what is too big waits like the rest and is in front of
- * others until its time limit; releasing more than was held is found out beyond INT64_MAX only
- * (sema.c).
+ * Ours has no size: what is too big waits like the rest and is in front of others until it gives
+ * up; releasing more than was held is found out beyond INT64_MAX only (sema.c).  A context is the
+ * caller's bound one.
  */
 #include "support.h"
 
@@ -133,26 +133,65 @@ TEST(who_wants_all_is_not_starved) {
 	CHECK(go_sema_try_acquire(&c.s, N));
 }
 
-static void acquire_for_a_while(go_sema *s, int64_t n, int64_t limit) {
-	CHECK_EQ(go_sema_acquire_until(s, n, go_now() + limit), -ETIMEDOUT);
+static void acquire_bound(go_sema *s, go_ctx *ctx, int64_t n) {
+	go_ctx_unref(go_ctx_bind(ctx));
+	CHECK_EQ(go_sema_acquire_until(s, n, GO_FOREVER), -ECANCELED);
 }
-GO_TASK(acquire_for_a_while, go_sema *, int64_t, int64_t);
+GO_TASK(acquire_bound, go_sema *, go_ctx *, int64_t);
+
+static void cancel(go_ctx *ctx) { go_ctx_cancel(ctx); }
+GO_TASK(cancel, go_ctx *);
 
 /* Go: x/sync TestAllocCancelDoesntStarve */
-TEST(who_waits_behind_one_who_gives_up_is_served) {
-	for (int i = 0; i < 5; i++) {
+TEST(who_waits_behind_one_who_is_cancelled_is_served) {
+	for (int i = 0; i < (int)support_scale(200); i++) {
 		go_sema s = GO_SEMA_INIT(10);
 		go_waitgroup wg = GO_WAITGROUP_INIT;
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
 
 		go_sema_acquire(&s, 1);
-		GO_WG(&wg, acquire_for_a_while, &s, 10, 5 * GO_MILLISECOND);
-		for (int k = 0; k < 1000 && go_sema_try_acquire(&s, 1); k++) {
+		GO_WG(&wg, acquire_bound, &s, ctx, 10);
+		while (go_sema_try_acquire(&s, 1)) {
 			go_sema_release(&s, 1);
 			go_yield();
 		}
+		GO_WG(&wg, cancel, ctx);
 		go_sema_acquire(&s, 1);
 		go_sema_release(&s, 1);
 		go_wg_wait(&wg);
+		CHECK(go_sema_try_acquire(&s, 9));
+		go_ctx_unref(ctx);
+	}
+}
+
+static void cancel_and_release(go_sema *s, go_ctx *ctx) {
+	while (go_sema_try_acquire(s, 1)) {
+		go_sema_release(s, 1);
+		go_yield();
+	}
+	go_ctx_cancel(ctx);
+	go_sema_release(s, 1);
+}
+GO_TASK(cancel_and_release, go_sema *, go_ctx *);
+
+/* Go: x/sync TestWeightedAcquireCanceled; but what is free is taken, whatever the context says. */
+TEST(who_is_cancelled_before_the_release_takes_nothing) {
+	for (int i = 0; i < (int)support_scale(200); i++) {
+		go_sema s = GO_SEMA_INIT(2);
+		go_waitgroup wg = GO_WAITGROUP_INIT;
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+
+		go_ctx_bind(ctx);
+		go_sema_acquire(&s, 1);
+		GO_WG(&wg, cancel_and_release, &s, ctx);
+		CHECK_EQ(go_sema_acquire_until(&s, 2, GO_FOREVER), -ECANCELED);
+		go_wg_wait(&wg);
+		CHECK(go_sema_try_acquire(&s, 2));
+		CHECK_EQ(go_sema_acquire_until(&s, 1, GO_FOREVER), -ECANCELED);
+		go_sema_release(&s, 2);
+		CHECK_EQ(go_sema_acquire_until(&s, 1, GO_FOREVER), 0);
+		go_ctx_unref(go_ctx_bind(NULL));
+		go_ctx_unref(ctx);
 	}
 }
 
@@ -162,7 +201,7 @@ static void release_too_late(go_sema *s, atomic_int *over) {
 }
 GO_TASK(release_too_late, go_sema *, atomic_int *);
 
-/* Go: x/sync TestWeightedAcquireCanceled; with a past deadline ours still takes what is free. */
+/* The same with a deadline. */
 TEST(giving_up_takes_nothing) {
 	go_sema s = GO_SEMA_INIT(2);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
@@ -184,7 +223,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(acquire_until_waits_for_what_is_not_left),
 	cmocka_unit_test(what_is_too_big_does_not_block_for_ever),
 	cmocka_unit_test(who_wants_all_is_not_starved),
-	cmocka_unit_test(who_waits_behind_one_who_gives_up_is_served),
+	cmocka_unit_test(who_waits_behind_one_who_is_cancelled_is_served),
+	cmocka_unit_test(who_is_cancelled_before_the_release_takes_nothing),
 	cmocka_unit_test(giving_up_takes_nothing),
 };
 

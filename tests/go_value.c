@@ -46,7 +46,7 @@ static void check_refuses_null(go_value *v) {
 	go_panic_info info = GO_PANIC_INFO_INIT;
 
 	if (CHECK(!go_try(store_null, v, &info)))
-		CHECK_MSG(strncmp(info.message, text, strlen(text)) == 0, "\"%s\"", info.message);
+		CHECK_STR(info.message, text);
 }
 
 /* Go: sync/atomic TestValuePanic */

@@ -205,6 +205,19 @@ static void panic_twice(void *arg) {
 	go_panic("test");
 }
 
+static void exit_now(__attribute__((unused)) void *arg) { go_exit(); }
+
+static void exit_and_panic(void *arg) {
+	go_defer(panic_again, arg);
+	go_exit();
+}
+
+static void panic_exit_and_panic(void *arg) {
+	go_defer(panic_again, arg);
+	go_defer(exit_now, arg);
+	go_panic("test");
+}
+
 static go_waitgroup dying;
 
 /* Looks all the time, and leaves without a word as soon as the task counts as done. */
@@ -224,7 +237,9 @@ CHILD(task_panics) {
 	switch (arg[0]) {
 	case '1': go_wg_spawn(&dying, just_panic, NULL); break;
 	case '2': GO_WG(&dying, panic_with, 1, 2); break;
-	default:  go_wg_spawn(&dying, panic_twice, NULL); break;
+	case '3': go_wg_spawn(&dying, panic_twice, NULL); break;
+	case '4': go_wg_spawn(&dying, exit_and_panic, NULL); break;
+	default:  go_wg_spawn(&dying, panic_exit_and_panic, NULL); break;
 	}
 	go_wg_done(&dying);
 	go_wg_wait(&dying);
@@ -237,10 +252,10 @@ TEST(a_task_that_dies_of_a_panic_is_never_done) {
 		CHECK_DIES(task_panics, "1", "panic: test");
 		CHECK_DIES(task_panics, "2", "panic: test");
 		CHECK_DIES(task_panics, "3", "panic: again");
+		CHECK_DIES(task_panics, "4", "panic: again");
+		CHECK_DIES(task_panics, "5", "panic: again");
 	}
 }
-
-static void exit_now(__attribute__((unused)) void *arg) { go_exit(); }
 
 static void exit_instead(void *arg) {
 	go_defer(exit_now, arg);

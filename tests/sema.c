@@ -73,7 +73,7 @@ static void check_panics(go_fn fn, struct misuse *m, const char *text) {
 	go_panic_info info = GO_PANIC_INFO_INIT;
 
 	if (CHECK(!go_try(fn, m, &info)))
-		CHECK_MSG(strncmp(info.message, text, strlen(text)) == 0, "\"%s\"", info.message);
+		CHECK_STR(info.message, text);
 }
 
 TEST(a_negative_number_is_a_panic) {
@@ -91,8 +91,8 @@ TEST(a_negative_number_is_a_panic) {
 TEST(a_negative_beginning_is_a_panic) {
 	struct misuse m = {GO_SEMA_INIT(-3), 1};
 
-	check_panics(acquire_n, &m, "semaphore: negative number of units (-3");
-	check_panics(release_n, &m, "semaphore: negative number of units (-3");
+	check_panics(acquire_n, &m, "semaphore: negative number of units");
+	check_panics(release_n, &m, "semaphore: negative number of units");
 	CHECK(!go_sema_try_acquire(&m.s, 0));
 }
 

@@ -383,12 +383,12 @@ TEST(releasing_what_nobody_loaded_is_a_panic) {
 	struct thing a = {.a = 0}, b = {.a = 0};
 	struct pair p = {.obj = &a};
 
-	check_panics(release_pair, &p, "is held by no reader");
+	check_panics(release_pair, &p, "go_value_release of an object that nobody has loaded");
 	go_value_store(&p.v, &a, destroy);
-	check_panics(release_pair, &p, "is held by no reader");
+	check_panics(release_pair, &p, "go_value_release of an object that nobody has loaded");
 	CHECK(go_value_load(&p.v) == &a);
 	p.obj = &b;
-	check_panics(release_pair, &p, "is held by no reader");
+	check_panics(release_pair, &p, "go_value_release of an object that nobody has loaded");
 	go_value_release(&p.v, &a);
 	go_value_clear(&p.v);
 	CHECK_EQ(destroyed(&a), 1);

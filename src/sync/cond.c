@@ -14,13 +14,14 @@
  *   3. park, unless a signal has chosen us in 2.
  *
  * A signal that finds one who is not yet parked tells it by `ok', and has nobody to wake.  One
- * that finds one whose deadline has won goes on to the next: it is consumed by a wait that
+ * that finds one whose deadline or scope has won goes on to the next: it is consumed by a wait that
  * returns 0, or there was nobody to consume it.
  *
  * Rejected: unlocking the mutex in the finish of the park.  It saves locking the bucket again,
  * but the mutex's waiters would be woken, and its misuse reported, from a foreign stack.
  */
 #include "../base/san.h"
+#include "../sched/panic.h"
 #include "wait.h"
 
 struct sleeper {
@@ -46,12 +47,12 @@ check_copied(go_cond *c)
 		return;
 	if (first == 0 && (cas_rlx(&c->go__w[1], &first, here) || first == here))
 		return;
-	go_panic("sync.Cond is copied (%p)", (void *)c);
+	panic_about(c, "sync.Cond is copied", "Cond %p", (void *)c);
 }
 
 /* --- Wait --- */
 
-/* The deadline won; no signal has chosen us, or it went on to the next. */
+/* The deadline or the scope won; no signal has chosen us, or it went on to the next. */
 static void
 give_up(uint32_t *word, struct sleeper *s)
 {
@@ -66,16 +67,18 @@ give_up(uint32_t *word, struct sleeper *s)
 
 /* Steps 1 to 3. */
 static int
-sleep_until(go_cond *c, go_mutex *mutex, int64_t deadline)
+sleep_until(go_cond *c, go_mutex *mutex, int64_t deadline, bool bound)
 {
 	uint32_t *word = &c->go__w[0];
 	struct sleeper s = {.w = {.addr = word}};
 	struct wait wait = {.deadline = deadline};
 	struct m *m = enter();
 	struct bucket *b;
+	int err = 0;
 
 	sched_check_section(m);
-	s.w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	wait.scope = bound ? m->g->bound : NULL;
+	s.w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 	b = addr_lock(word);
 	addr_enqueue(b, &s.w, false);
 	store_rlx(word, 1);
@@ -91,11 +94,12 @@ sleep_until(go_cond *c, go_mutex *mutex, int64_t deadline)
 	} else {
 		s.parked = true;
 		m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_COND, c);
-		if (wait.won == WON_DEADLINE)
+		err = wait_error(&wait);
+		if (err != 0)
 			give_up(word, &s);
 	}
 	leave(m);
-	return wait.won == WON_DEADLINE ? -ETIMEDOUT : 0;
+	return err;
 }
 
 int
@@ -105,7 +109,7 @@ go_cond_wait_until(go_cond *c, go_mutex *mutex, int64_t deadline)
 
 	check_copied(c);
 	/* Past or not, the others get their chance to lock the mutex, or who loops would hang. */
-	r = sleep_until(c, mutex, deadline > 0 ? deadline : 1);
+	r = sleep_until(c, mutex, deadline > 0 ? deadline : 1, true);
 	go_mutex_lock(mutex);
 	if (r == 0)
 		race_acquire(c);
@@ -116,7 +120,7 @@ void
 go_cond_wait(go_cond *c, go_mutex *mutex)
 {
 	check_copied(c);
-	sleep_until(c, mutex, OS_NEVER);
+	sleep_until(c, mutex, OS_NEVER, false);
 	go_mutex_lock(mutex);
 	race_acquire(c);
 }

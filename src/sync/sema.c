@@ -8,7 +8,7 @@
  * to the bucket, whose lock protects the word then: newcomers queue even if they would fit.
  *
  *   negative		<=> the queue of the word's address is not empty	(bucket locked)
- *   first in the queue	=>  wants more than there is, or its deadline has won
+ *   first in the queue	=>  wants more than there is, or has been ended by deadline or scope
  *
  * Whoever adds units, or leaves the queue, grants: hands units to those in front for as long as
  * they suffice.  Writing the word is the last that a releaser does to it, for the object may be
@@ -17,6 +17,7 @@
  * The other words are not used: a size to check releases against is not in the contract.
  */
 #include "../base/san.h"
+#include "../sched/panic.h"
 #include "wait.h"
 
 struct request {
@@ -56,13 +57,15 @@ wake(struct m *m, struct gqueue *ready)
 static NORETURN COLD void
 bad_number(const void *word, int64_t n)
 {
-	go_panic("semaphore: negative number of units (%lld, %p)", (long long)n, word);
+	panic_about(word, "semaphore: negative number of units", "semaphore %p, %lld units", word,
+		    (long long)n);
 }
 
 static NORETURN COLD void
-too_many(const void *word)
+too_many(const void *word, int64_t n)
 {
-	go_panic("semaphore: released more than held (%p)", word);
+	panic_about(word, "semaphore: released more than held",
+		    "semaphore %p has no room for %lld units more", word, (long long)n);
 }
 
 /* Negative without waiters: it began like that.  Unlocks before it complains. */
@@ -91,7 +94,7 @@ try_acquire(int64_t *word, int64_t n)
 	return false;
 }
 
-/* The deadline won: nobody will wake us.  Those behind us may go on. */
+/* The deadline or the scope won: nobody will wake us.  Those behind us may go on. */
 static void
 give_up(struct m *m, int64_t *word, struct request *r)
 {
@@ -107,16 +110,18 @@ give_up(struct m *m, int64_t *word, struct request *r)
 }
 
 static NOINLINE int
-acquire_slow_until(int64_t *word, int64_t n, int64_t deadline)
+acquire_slow_until(int64_t *word, int64_t n, int64_t deadline, bool bound)
 {
 	struct request r = {.w = {.addr = word}, .n = n};
 	struct wait wait = {.deadline = deadline};
 	struct m *m = enter();
 	struct bucket *b;
 	int64_t s;
+	int err;
 
 	sched_check_section(m);
-	r.w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	wait.scope = bound ? m->g->bound : NULL;
+	r.w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 	b = addr_lock(word);
 	s = load_rlx(word);
 	check_initial(m, b, word, s);
@@ -129,10 +134,11 @@ acquire_slow_until(int64_t *word, int64_t n, int64_t deadline)
 	}
 	addr_enqueue(b, &r.w, false);
 	m = wait_park(m, &wait, finish_unlock, &b->lock, WAIT_SEMA, word);
-	if (wait.won == WON_DEADLINE)
+	err = wait_error(&wait);
+	if (err != 0)
 		give_up(m, word, &r);
 	leave(m);
-	return wait.won == WON_DEADLINE ? -ETIMEDOUT : 0;
+	return err;
 }
 
 bool
@@ -154,7 +160,7 @@ go_sema_acquire_until(go_sema *s, int64_t n, int64_t deadline)
 		return 0;
 	if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
 		return -ETIMEDOUT;
-	r = acquire_slow_until(&s->go__w[0], n, deadline);
+	r = acquire_slow_until(&s->go__w[0], n, deadline, true);
 	if (r == 0)
 		race_acquire(s);
 	return r;
@@ -165,7 +171,7 @@ go_sema_acquire(go_sema *s, int64_t n)
 {
 	go_checkpoint();
 	if (unlikely(!try_acquire(&s->go__w[0], n)))
-		acquire_slow_until(&s->go__w[0], n, OS_NEVER);
+		acquire_slow_until(&s->go__w[0], n, OS_NEVER, false);
 	race_acquire(s);
 }
 
@@ -188,7 +194,7 @@ release_slow(int64_t *word, int64_t n)
 	wake(m, &ready);
 	leave(m);
 	if (s < 0 && !fits)
-		too_many(word);
+		too_many(word, n);
 	return s < 0;
 }
 
@@ -203,7 +209,7 @@ go_sema_release(go_sema *sema, int64_t n)
 	for (;;) {
 		while (likely(s >= 0)) {
 			if (unlikely(s > INT64_MAX - n))
-				too_many(word);
+				too_many(word, n);
 			if (cas_rel(word, &s, s + n))	/* [sema] */
 				return;
 		}

@@ -31,6 +31,7 @@
 
 #include "../base/fatal.h"
 #include "../base/san.h"
+#include "../sched/panic.h"
 #include "wait.h"
 
 /*
@@ -176,7 +177,8 @@ go_value_release(go_value *v, void *obj)
 		if (cas_rel(&v->go__w[0], &s, s - 1))		/* [value-readers] */
 			return;
 	if (!release_slow(v, obj))
-		go_panic("go_value_release: %p is held by no reader of %p", obj, (void *)v);
+		panic_about(v, "go_value_release of an object that nobody has loaded",
+			    "Value %p, object %p", (void *)v, obj);
 }
 
 /* --- Writers --- */
@@ -222,9 +224,10 @@ go_value_store(go_value *v, void *obj, void (*destroy)(void *))
 	struct version *new;
 
 	if (obj == NULL)
-		go_panic("sync/atomic: store of nil value into Value (%p)", (void *)v);
+		panic_about(v, "sync/atomic: store of nil value into Value", "Value %p", (void *)v);
 	if ((uint64_t)(uintptr_t)obj >> (64 - COUNT_BITS) != 0)
-		go_panic("go_value_store: %p needs more than %d bits", obj, 64 - COUNT_BITS);
+		panic_about(v, "go_value_store of an address that needs more than 48 bits",
+			    "Value %p, object %p", (void *)v, obj);
 	new = malloc(sizeof(*new));
 	if (new == NULL)
 		fatal("out of memory storing a value");

@@ -232,6 +232,7 @@ static void wait_on_it(void *arg) {
 	go_mutex m = GO_MUTEX_INIT;
 
 	go_mutex_lock(&m);
+	go_defer_unlock(&m);
 	go_cond_wait(arg, &m);
 }
 
@@ -239,6 +240,7 @@ static void wait_on_it_until(void *arg) {
 	go_mutex m = GO_MUTEX_INIT;
 
 	go_mutex_lock(&m);
+	go_defer_unlock(&m);
 	CHECK_EQ(go_cond_wait_until(arg, &m, GO_NOWAIT), 0);
 }
 

@@ -77,6 +77,9 @@ TEST(the_end_of_a_goroutine_or_thread_drops_the_binding) {
 struct things {
 	go_chan(int) c;         /* nobody on the other side */
 	go_mutex m;             /* locked */
+	go_rwmutex w, r;        /* locked for writing, for reading */
+	go_cond cond;           /* no signal comes */
+	go_sema sema;           /* one unit is left */
 	go_waitgroup wg;        /* one to go */
 };
 
@@ -85,6 +88,9 @@ prepare(struct things *t)
 {
 	*t = (struct things){.c = go_make(int, 0)};
 	go_mutex_lock(&t->m);
+	go_rwmutex_lock(&t->w);
+	go_rwmutex_rlock(&t->r);
+	go_sema_release(&t->sema, 1);
 	go_wg_add(&t->wg, 1);
 }
 
@@ -96,6 +102,16 @@ clean_up(struct things *t)
 	go_mutex_unlock(&t->m);
 	CHECK(go_mutex_trylock(&t->m));
 	go_mutex_unlock(&t->m);
+	CHECK(go_rwmutex_tryrlock(&t->r));       /* no writer is waiting */
+	go_rwmutex_runlock(&t->r);
+	go_rwmutex_runlock(&t->r);
+	CHECK(go_rwmutex_trylock(&t->r));
+	go_rwmutex_unlock(&t->r);
+	go_rwmutex_unlock(&t->w);
+	CHECK(go_rwmutex_trylock(&t->w));
+	go_rwmutex_unlock(&t->w);
+	CHECK(go_sema_try_acquire(&t->sema, 1));
+	go_cond_broadcast(&t->cond);
 	go_wg_done(&t->wg);
 	go_wg_wait(&t->wg);
 }
@@ -113,6 +129,22 @@ static int recv_until(struct things *t, int64_t d) {
 
 static int lock_until(struct things *t, int64_t d) { return go_mutex_lock_until(&t->m, d); }
 static int wg_until(struct things *t, int64_t d) { return go_wg_wait_until(&t->wg, d); }
+
+static int write_until(struct things *t, int64_t d) { return go_rwmutex_lock_until(&t->w, d); }
+static int write_behind(struct things *t, int64_t d) { return go_rwmutex_lock_until(&t->r, d); }
+static int read_until(struct things *t, int64_t d) { return go_rwmutex_rlock_until(&t->w, d); }
+static int sema_until(struct things *t, int64_t d) { return go_sema_acquire_until(&t->sema, 2, d); }
+
+static int cond_until(struct things *t, int64_t d) {
+	go_mutex m = GO_MUTEX_INIT;
+	int r;
+
+	go_mutex_lock(&m);
+	r = go_cond_wait_until(&t->cond, &m, d);
+	CHECK(!go_mutex_trylock(&m));           /* it is ours again */
+	go_mutex_unlock(&m);
+	return r;
+}
 
 static int nil_send_until(struct things *t, int64_t d) {
 	go_chan(int) nil = NULL;
@@ -166,6 +198,11 @@ static const struct { const char *name, *reason; call_fn fn; } calls[] = {
 	{"send", "chan send", send_until},
 	{"recv", "chan receive", recv_until},
 	{"lock", "sync.Mutex.Lock", lock_until},
+	{"write", "sync.RWMutex.Lock", write_until},
+	{"write behind a reader", "sync.RWMutex.Lock", write_behind},
+	{"read", "sync.RWMutex.RLock", read_until},
+	{"sema", "semacquire", sema_until},
+	{"cond", "sync.Cond.Wait", cond_until},
 	{"wg", "sync.WaitGroup.Wait", wg_until},
 	{"nil send", "chan send (nil chan)", nil_send_until},
 	{"nil recv", "chan receive (nil chan)", nil_recv_until},
@@ -318,6 +355,8 @@ TEST(what_can_go_on_at_once_does) {
 	go_ctx *ctx = go_ctx_with_cancel(NULL);
 	go_chan(int) c = go_make(int, 1);
 	go_mutex m = GO_MUTEX_INIT;
+	go_rwmutex rw = GO_RWMUTEX_INIT;
+	go_sema sema = GO_SEMA_INIT(3);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	int v = 0;
 
@@ -335,6 +374,11 @@ TEST(what_can_go_on_at_once_does) {
 	CHECK_EQ(go_mutex_lock_until(&m, GO_FOREVER), 0);
 	go_mutex_unlock(&m);
 	CHECK_EQ(go_wg_wait_until(&wg, GO_FOREVER), 0);
+	CHECK_EQ(go_rwmutex_lock_until(&rw, GO_FOREVER), 0);
+	go_rwmutex_unlock(&rw);
+	CHECK_EQ(go_rwmutex_rlock_until(&rw, GO_FOREVER), 0);
+	CHECK_EQ(go_rwmutex_rlock_until(&rw, GO_FOREVER), 0);
+	CHECK_EQ(go_sema_acquire_until(&sema, 3, GO_FOREVER), 0);
 	go_close(c);
 	CHECK_EQ(go_recv_until(c, &v, GO_FOREVER), -EPIPE);
 	CHECK_EQ(go_send_until(c, v, GO_FOREVER), -EPIPE);

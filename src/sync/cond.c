@@ -109,7 +109,7 @@ go_cond_wait_until(go_cond *c, go_mutex *mutex, int64_t deadline)
 
 	check_copied(c);
 	/* Past or not, the others get their chance to lock the mutex, or who loops would hang. */
-	r = sleep_until(c, mutex, deadline > 0 ? deadline : 1, true);
+	r = sleep_until(c, mutex, deadline > 0 ? deadline : 1, deadline > os_now());
 	go_mutex_lock(mutex);
 	if (r == 0)
 		race_acquire(c);

@@ -102,7 +102,7 @@ lock_slow_until(uint32_t *state, int64_t deadline, bool bound)
 	bool woken = false, taken;
 	struct m *m;
 
-	if (deadline == OS_NEVER)
+	if (deadline == OS_NEVER && !(bound && wait_is_bound()))
 		lock_waiting(state, HELD_MUTEX);
 	if (spin(state) && (or_acq(state, LOCKED) & LOCKED) == 0)	/* [mutex] */
 		return 0;

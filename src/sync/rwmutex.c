@@ -110,7 +110,7 @@ wake(struct m *m, struct gqueue *q)
 		sched_ready_all(m, q);
 }
 
-/* The deadline won: nobody will wake us.  Those who waited because of us may go on. */
+/* The deadline or the scope won: nobody will wake us.  Those who waited because of us may go on. */
 static void
 give_up(struct m *m, uint32_t *state, struct addr_waiter *w)
 {
@@ -123,19 +123,19 @@ give_up(struct m *m, uint32_t *state, struct addr_waiter *w)
 	wake(m, &q);
 }
 
-/* Queued already, b locked: 0, or -ETIMEDOUT. */
+/* Queued already, b locked: 0, or why not. */
 static int
 wait_turn(struct m *m, struct bucket *b, struct addr_waiter *w, struct wait *wait, uint32_t *state,
 	  enum wait_reason why)
 {
+	int err;
+
 	m = wait_park(m, wait, finish_unlock, &b->lock, why, state);
-	if (wait->won == WON_DEADLINE) {
+	err = wait_error(wait);
+	if (err != 0)
 		give_up(m, state, w);
-		leave(m);
-		return -ETIMEDOUT;
-	}
 	leave(m);
-	return 0;
+	return err;
 }
 
 /* --- Readers --- */
@@ -179,7 +179,7 @@ enter_or_take_back(struct m *m, uint32_t *state)
 }
 
 static NOINLINE int
-rlock_slow(uint32_t *state, int64_t deadline)
+rlock_slow(uint32_t *state, int64_t deadline, bool bound)
 {
 	struct addr_waiter w = {.addr = readers(state)};
 	struct wait wait = {.deadline = deadline};
@@ -188,7 +188,7 @@ rlock_slow(uint32_t *state, int64_t deadline)
 	uint32_t s;
 	bool may;
 
-	if (deadline == OS_NEVER)
+	if (deadline == OS_NEVER && !(bound && wait_is_bound()))
 		lock_waiting(state, HELD_READ);
 	if (spin_reader(state))
 		return 0;
@@ -198,7 +198,8 @@ rlock_slow(uint32_t *state, int64_t deadline)
 		return 0;
 	}
 	sched_check_section(m);
-	w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	wait.scope = bound ? m->g->bound : NULL;
+	w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 	b = addr_lock(state);
 	s = load_rlx(state);
 	do
@@ -220,7 +221,7 @@ go_rwmutex_rlock(go_rwmutex *rw)
 
 	checkpoint();
 	if (unlikely(add_acq(state, READER) & (WRITER | QUEUED)))	/* [rwmutex] */
-		rlock_slow(state, OS_NEVER);
+		rlock_slow(state, OS_NEVER, false);
 	lock_taken(rw, HELD_READ);
 }
 
@@ -249,13 +250,15 @@ int
 go_rwmutex_rlock_until(go_rwmutex *rw, int64_t deadline)
 {
 	uint32_t *state = &rw->go__w[0];
+	int err = 0;
 
 	if (!try_reader(state)) {
 		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
 			return -ETIMEDOUT;
-		if ((add_acq(state, READER) & (WRITER | QUEUED)) != 0 &&	/* [rwmutex] */
-		    rlock_slow(state, deadline) != 0)
-			return -ETIMEDOUT;
+		if ((add_acq(state, READER) & (WRITER | QUEUED)) != 0)	/* [rwmutex] */
+			err = rlock_slow(state, deadline, true);
+		if (err != 0)
+			return err;
 	}
 	lock_taken(rw, HELD_READ);
 	return 0;
@@ -313,7 +316,7 @@ spin_writer(uint32_t *state)
 }
 
 static NOINLINE int
-lock_slow_until(uint32_t *state, int64_t deadline)
+lock_slow_until(uint32_t *state, int64_t deadline, bool bound)
 {
 	struct addr_waiter w = {.addr = writers(state)};
 	struct wait wait = {.deadline = deadline};
@@ -322,13 +325,14 @@ lock_slow_until(uint32_t *state, int64_t deadline)
 	uint32_t s;
 	bool may;
 
-	if (deadline == OS_NEVER)
+	if (deadline == OS_NEVER && !(bound && wait_is_bound()))
 		lock_waiting(state, HELD_WRITE);
 	if (spin_writer(state))
 		return 0;
 	m = enter();
 	sched_check_section(m);
-	w.w = (struct waiter){.g = m->g, .wait = deadline == OS_NEVER ? NULL : &wait};
+	wait.scope = bound ? m->g->bound : NULL;
+	w.w = (struct waiter){.g = m->g, .wait = wait_shared(&wait)};
 	b = addr_lock(state);
 	s = load_rlx(state);
 	do
@@ -350,7 +354,7 @@ go_rwmutex_lock(go_rwmutex *rw)
 
 	checkpoint();
 	if (unlikely(!cas_acq(&rw->go__w[0], &none, WRITER)))		/* [rwmutex] */
-		lock_slow_until(&rw->go__w[0], OS_NEVER);
+		lock_slow_until(&rw->go__w[0], OS_NEVER, false);
 	lock_taken(rw, HELD_WRITE);
 }
 
@@ -374,11 +378,14 @@ go_rwmutex_trylock(go_rwmutex *rw)
 int
 go_rwmutex_lock_until(go_rwmutex *rw, int64_t deadline)
 {
+	int err;
+
 	if (!try_writer(&rw->go__w[0])) {
 		if (deadline != OS_NEVER && (deadline <= 0 || deadline <= os_now()))
 			return -ETIMEDOUT;
-		if (lock_slow_until(&rw->go__w[0], deadline) != 0)
-			return -ETIMEDOUT;
+		err = lock_slow_until(&rw->go__w[0], deadline, true);
+		if (err != 0)
+			return err;
 	}
 	lock_taken(rw, HELD_WRITE);
 	return 0;

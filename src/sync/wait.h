@@ -59,6 +59,17 @@ wait_shared(struct wait *w)
 	return w->deadline != OS_NEVER || w->scope != NULL ? w : NULL;
 }
 
+/* Outside enter() and leave(): could something but the deadline end a wait of the caller's? */
+static inline bool
+wait_is_bound(void)
+{
+	struct m *m = enter();
+	bool bound = m->g->bound != NULL;
+
+	leave(m);
+	return bound;
+}
+
 /* By a waker, holding the queue's lock.  true: the wake-up is ours. */
 static inline bool
 wait_claim(struct waiter *w)

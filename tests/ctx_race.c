@@ -237,6 +237,160 @@ TEST(a_waitgroup_may_end_while_waiters_are_cancelled)
 	}
 }
 
+/* ------------------------------------------------------------ rwmutex, sema, cond --- */
+
+struct shared { go_rwmutex m; atomic_int readers, writers, got, failed; };
+
+static void
+share_some(const go_ctx *ctx, struct shared *s, int id)
+{
+	for (int i = 0; i < 6; i++) {
+		bool write = (i + id) % 3 == 0;
+		int64_t d = i % 2 ? GO_FOREVER : go_now() + GO_HOUR;
+		int r;
+
+		begin_call(id % 4 != 0 ? ctx : NULL);   /* some are not to be cancelled */
+		r = write ? go_rwmutex_lock_until(&s->m, d) : go_rwmutex_rlock_until(&s->m, d);
+		end_call();
+		if (r != 0) {
+			CHECK(r == -ECANCELED && id % 4 != 0);
+			s->failed++;
+			continue;
+		}
+		s->got++;
+		if (write) {
+			CHECK_EQ(s->writers++, 0);
+			CHECK_EQ(s->readers, 0);
+			go_yield();
+			s->writers--;
+			go_rwmutex_unlock(&s->m);
+		} else {
+			s->readers++;
+			CHECK_EQ(s->writers, 0);
+			go_yield();
+			s->readers--;
+			go_rwmutex_runlock(&s->m);
+		}
+	}
+}
+GO_TASK(share_some, const go_ctx *, struct shared *, int);
+
+TEST(an_rwmutex_goes_on_when_waiters_are_cancelled)
+{
+	for (int round = 0; round < (int)support_scale(1000) + 5; round++) {
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+		struct shared s = {.got = 0};
+		go_waitgroup wg = GO_WAITGROUP_INIT;
+
+		for (int i = 0; i < 8; i++)
+			GO_WG(&wg, share_some, ctx, &s, i);
+		for (int i = round % 9; i > 0; i--)
+			go_yield();
+		go_ctx_cancel(ctx);
+		go_wg_wait(&wg);
+		CHECK_EQ(s.got + s.failed, 8 * 6);
+		CHECK(go_rwmutex_trylock(&s.m));
+		go_ctx_unref(ctx);
+	}
+}
+
+struct units { go_sema s; atomic_int out, failed; };
+
+static void
+acquire_some(const go_ctx *ctx, struct units *u, int id)
+{
+	for (int i = 0; i < 5; i++) {
+		int n = 1 + (id + i) % 3;
+		int r;
+
+		begin_call(id % 4 != 0 ? ctx : NULL);
+		r = go_sema_acquire_until(&u->s, n, GO_FOREVER);
+		end_call();
+		if (r != 0) {
+			CHECK(r == -ECANCELED && id % 4 != 0);
+			u->failed++;
+			continue;
+		}
+		CHECK((u->out += n) <= 3);
+		go_yield();
+		u->out -= n;
+		go_sema_release(&u->s, n);
+	}
+}
+GO_TASK(acquire_some, const go_ctx *, struct units *, int);
+
+TEST(no_unit_is_lost_with_one_who_gave_up)
+{
+	for (int round = 0; round < (int)support_scale(1000) + 5; round++) {
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+		struct units u = {.s = GO_SEMA_INIT(3)};
+		go_waitgroup wg = GO_WAITGROUP_INIT;
+
+		for (int i = 0; i < 8; i++)
+			GO_WG(&wg, acquire_some, ctx, &u, i);
+		for (int i = round % 9; i > 0; i--)
+			go_yield();
+		go_ctx_cancel(ctx);
+		go_wg_wait(&wg);
+		CHECK(go_sema_try_acquire(&u.s, 3));
+		CHECK(!go_sema_try_acquire(&u.s, 1));
+		go_ctx_unref(ctx);
+	}
+}
+
+struct tokens { go_mutex m; go_cond c; int n, taken; };
+
+/* Waits for a token; who is cancelled leaves the signal to somebody else. */
+static void
+take_token(const go_ctx *ctx, struct tokens *t)
+{
+	int r = 0;
+
+	go_mutex_lock(&t->m);
+	begin_call(ctx);
+	while (t->n == 0 && r == 0)
+		r = go_cond_wait_until(&t->c, &t->m, GO_FOREVER);
+	end_call();
+	if (r == 0) {
+		t->n--;
+		t->taken++;
+	} else {
+		CHECK_EQ(r, -ECANCELED);
+	}
+	go_mutex_unlock(&t->m);
+}
+GO_TASK(take_token, const go_ctx *, struct tokens *);
+
+TEST(no_signal_is_lost_with_one_who_gave_up)
+{
+	enum { KEPT = 4 };
+
+	for (int round = 0; round < (int)support_scale(1000) + 5; round++) {
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+		struct tokens t = {.n = 0};
+		go_waitgroup wg = GO_WAITGROUP_INIT, kept = GO_WAITGROUP_INIT;
+
+		for (int i = 0; i < KEPT; i++) {
+			GO_WG(&wg, take_token, ctx, &t);
+			GO_WG(&kept, take_token, NULL, &t);
+		}
+		for (int i = round % 9; i > 0; i--)
+			go_yield();
+		for (int i = 0; i < 2 * KEPT; i++) {    /* enough for all, one signal each */
+			if (i == round % (2 * KEPT))
+				go_ctx_cancel(ctx);
+			go_mutex_lock(&t.m);
+			t.n++;
+			go_mutex_unlock(&t.m);
+			go_cond_signal(&t.c);
+		}
+		go_wg_wait(&kept);
+		go_wg_wait(&wg);
+		CHECK_EQ(t.n + t.taken, 2 * KEPT);
+		go_ctx_unref(ctx);
+	}
+}
+
 /* ------------------------------------------------------------ threads --- */
 
 struct thread_args { go_ctx *ctx; go_chan(int64_t) c; };
@@ -283,6 +437,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_limit_and_a_cancellation_may_come_together),
 	cmocka_unit_test(a_mutex_is_not_lost_with_one_who_gave_up),
 	cmocka_unit_test(a_waitgroup_may_end_while_waiters_are_cancelled),
+	cmocka_unit_test(an_rwmutex_goes_on_when_waiters_are_cancelled),
+	cmocka_unit_test(no_unit_is_lost_with_one_who_gave_up),
+	cmocka_unit_test(no_signal_is_lost_with_one_who_gave_up),
 	cmocka_unit_test(threads_lose_nothing_either),
 };
 

@@ -73,11 +73,7 @@ sched_finish_timers(struct m *m)
 		struct timer *t = list;
 
 		list = t->later;
-		t->later = NULL;
-		if (t->finish != NULL)
-			t->finish(t);
-		else
-			timers_finish(t);
+		t->finish(t);
 	}
 	return m;
 }

@@ -26,8 +26,6 @@
 
 #define SURE	((uintptr_t)1)
 
-void (*timers_finish)(struct timer *later);
-
 static ALWAYS_INLINE void
 place(struct timer_heap *h, uint32_t i, struct timer_slot s)
 {

@@ -22,7 +22,7 @@ struct timer {
 	 */
 	struct g	*(*fire)(struct timer *t, int64_t now, struct timer **later);
 	struct timer	*later;	/* link in that list */
-	/* What to do with it then; NULL: it is timers_finish's. */
+	/* Does that work, without locks. */
 	void		(*finish)(struct timer *t);
 };
 
@@ -49,12 +49,9 @@ timers_first(struct p *p)
 
 /*
  * Everything due by `now' in p's heap: goroutines to `ready', the rest to `later', to be
- * finished by timers_finish without locks.  At most `max' timers.
+ * finished by their finish functions without locks.  At most `max' timers.
  */
 uint32_t timers_due(struct p *p, int64_t now, struct gqueue *ready, struct timer **later, uint32_t max);
-
-/* Left by time/timers.c: finish those timers of a list from timers_due that are its own. */
-extern void	(*timers_finish)(struct timer *later);
 
 int64_t	timers_earliest(void);			/* of all Ps */
 uint64_t timers_count(void);

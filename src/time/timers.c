@@ -102,7 +102,6 @@ allocate(void)
 
 	if (t == NULL)
 		fatal("out of memory making a timer");
-	t->timer.fire = fire;
 	return t;
 }
 
@@ -188,27 +187,23 @@ deliver(struct m *m, struct go_timer *t)
 }
 
 static void
-finish(struct timer *list)
+finish(struct timer *tm)
 {
+	struct go_timer *t = container_of(tm, struct go_timer, timer);
+	struct g *ready = NULL;
 	struct m *m = self();
 
-	while (list != NULL) {
-		struct go_timer *t = container_of(list, struct go_timer, timer);
-		struct g *ready = NULL;
-
-		list = t->timer.later;
-		lock(&t->lock, RANK_TIMEROBJ);
-		xchg_sc(&t->listed, 0);			/* [timer-listed] then look at due */
-		if (load_rlx(&t->due)) {
-			store_rlx(&t->due, false);
-			ready = deliver(m, t);
-		}
-		unlock(&t->lock);
-		if (ready != NULL)
-			sched_ready(m, ready);
-		if (!unref(m, t))
-			free(t);
+	lock(&t->lock, RANK_TIMEROBJ);
+	xchg_sc(&t->listed, 0);			/* [timer-listed] then look at due */
+	if (load_rlx(&t->due)) {
+		store_rlx(&t->due, false);
+		ready = deliver(m, t);
 	}
+	unlock(&t->lock);
+	if (ready != NULL)
+		sched_ready(m, ready);
+	if (!unref(m, t))
+		free(t);
 }
 
 /* --- Making --- */
@@ -231,6 +226,8 @@ make(int64_t ns, bool ticks, go_fn fn, void *arg, void *pc)
 	if (unlikely(t == NULL)) {
 		leave(m);
 		t = allocate();
+		t->timer.fire = fire;
+		t->timer.finish = finish;
 		m = enter();
 	}
 	t->refs = 1;
@@ -425,12 +422,6 @@ go_timer_free(go_timer *t)
 	go_chan_unref(c);
 	if (!kept)
 		free(t);
-}
-
-static EARLY_CONSTRUCTOR void
-prepare(void)
-{
-	timers_finish = finish;
 }
 
 void

@@ -311,7 +311,7 @@ acquire_some(const go_ctx *ctx, struct units *u, int id)
 			u->failed++;
 			continue;
 		}
-		CHECK((u->out += n) <= 3);
+		CHECK(atomic_fetch_add(&u->out, n) + n <= 3);
 		go_yield();
 		u->out -= n;
 		go_sema_release(&u->s, n);

@@ -39,7 +39,8 @@
  *
  * Race annotations: what its creator did, and whoever cancelled it or one of its ancestors,
  * happens before anybody learns that it is done (address of the context).  A timer adds
- * nothing: on whose stack it fires is chance.
+ * nothing: on whose stack it fires is chance.  What was done before a function was added happens
+ * before it runs; since whoever starts it can pass on only what it has seen, it acquires that.
  */
 #include "ctx.h"
 
@@ -249,8 +250,10 @@ step(struct m *m, struct walk *w, bool by_user)
 	child = take_child(c);
 	unlock(&c->scope.lock);
 	wake(m, &woken);
-	if (calls)
+	if (calls) {
+		race_acquire(c);
 		ctx_start(m, &call);
+	}
 	if (child != NULL) {
 		if (finish_one(m, child, root->scope.err, root->cause, root->why, by_user)) {
 			child->up = c;

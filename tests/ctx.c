@@ -341,6 +341,32 @@ TEST(a_value_is_destroyed_with_the_last_reference) {
 	CHECK_EQ(destroyed, 3);
 }
 
+static void use_contexts(void *value) {
+	go_ctx *ctx = go_ctx_with_timeout(NULL, GO_HOUR);
+
+	go_yield();
+	go_ctx_end(ctx);
+	go_ctx_unref(go_ctx_bind(NULL));
+	go_sleep(1);
+	count_destroyed(value);
+}
+
+TEST(what_destroys_a_value_may_block_and_use_contexts) {
+	static char key, v;
+	go_ctx *root = go_ctx_with_cancel(NULL), *ctx[20];
+
+	destroyed = 0;
+	for (int i = 0; i < 20; i++)
+		ctx[i] = go_ctx_with_value(i % 5 ? ctx[i - 1] : root, &key, &v, use_contexts);
+	for (int i = 0; i < 10; i++)
+		go_ctx_end(ctx[i]);
+	go_ctx_cancel(root);
+	for (int i = 10; i < 20; i++)
+		go_ctx_unref(ctx[i]);
+	CHECK_EQ(destroyed, 20);
+	go_ctx_unref(root);
+}
+
 static void null_key(void *arg) { go_ctx_with_value(NULL, NULL, arg, NULL); }
 
 TEST(a_null_key_is_a_panic) {
@@ -410,6 +436,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(no_timer_is_left_behind),
 	cmocka_unit_test(values_are_found_upwards_and_hidden_downwards),
 	cmocka_unit_test(a_value_is_destroyed_with_the_last_reference),
+	cmocka_unit_test(what_destroys_a_value_may_block_and_use_contexts),
 	cmocka_unit_test(a_null_key_is_a_panic),
 	cmocka_unit_test(every_kind_can_be_cancelled_alone),
 	cmocka_unit_test(without_cancel_keeps_values_only),

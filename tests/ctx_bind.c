@@ -486,6 +486,29 @@ TEST(thousands_are_ended_by_one_cancellation) {
 	go_unref(w.c);
 }
 
+/* ------------------------------------------------------------ nobody will cancel --- */
+
+CHILD(wait_for_nobody) {
+	go_ctx *ctx = arg[0] == 'd' ? go_ctx_with_timeout(NULL, 50 * GO_MILLISECOND)
+				    : go_ctx_with_cancel(NULL);
+	go_ch *c = go_chan_make(0, 0);
+
+	go_ctx_bind(ctx);
+	return go_chan_recv_until(c, NULL, GO_FOREVER) == -ETIMEDOUT ? 5 : 6;
+}
+
+TEST(a_bound_wait_is_a_deadlock_unless_a_deadline_comes) {
+	struct support_result r;
+
+	support_child(wait_for_nobody, "", &r);
+	CHECK_EQ(r.status, 2);
+	CHECK(strstr(r.err, "all goroutines are asleep - deadlock!") != NULL);
+	support_free(&r);
+	support_child(wait_for_nobody, "deadline", &r);
+	CHECK_EQ(r.status, 5);
+	support_free(&r);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_goroutine_starts_unbound_and_binds_as_it_likes),
 	cmocka_unit_test(the_end_of_a_goroutine_or_thread_drops_the_binding),
@@ -497,6 +520,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_can_go_on_at_once_does),
 	cmocka_unit_test(calls_that_cannot_fail_do_not_care),
 	cmocka_unit_test(thousands_are_ended_by_one_cancellation),
+	cmocka_unit_test(a_bound_wait_is_a_deadlock_unless_a_deadline_comes),
 };
 
 SUPPORT_MAIN(tests)

@@ -578,7 +578,7 @@ GO_API go_ch *go_ctx_done_chan(const go_ctx *ctx);
  */
 GO_API uint64_t go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg);
 
-/* true: fn will not be called, thanks to this call.  false: it has been started, or stopped before. */
+/* true: fn will not be called, thanks to this call; false: it has been started or stopped. */
 GO_API bool go_ctx_stop_func(const go_ctx *ctx, uint64_t token);
 
 /*

@@ -128,7 +128,8 @@ TEST(a_limit_and_a_cancellation_may_come_together)
 		go_waitgroup wg = GO_WAITGROUP_INIT;
 
 		for (int i = 0; i < 3; i++)
-			GO_WG(&wg, wait_twice_limited, ctx, mute[i], support_below(&rng, 60000) + 1);
+			GO_WG(&wg, wait_twice_limited, ctx, mute[i],
+			      1 + support_below(&rng, 60000));
 		if (round % 2)
 			go_sleep(support_below(&rng, 60000));
 		go_ctx_cancel(ctx);

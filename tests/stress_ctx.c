@@ -163,7 +163,8 @@ TEST(random_trees_lose_nothing)
 		memset(&s, 0, sizeof s);
 		s.root = go_ctx_with_cancel(NULL);
 		for (int i = 0; i < CREW; i++)
-			GO_WG(&wg, work, (uint64_t)(round * CREW + i), (int)support_scale(6000) + 20);
+			GO_WG(&wg, work, (uint64_t)(round * CREW + i),
+			      (int)support_scale(6000) + 20);
 		for (uintptr_t i = 0; i < THREADS; i++)
 			CHECK_EQ(pthread_create(&thread[i], NULL, work_in_thread, (void *)i), 0);
 		go_wg_wait(&wg);

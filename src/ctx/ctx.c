@@ -516,7 +516,9 @@ go_ctx_strerror(const go_ctx *ctx)
 {
 	int err = go_ctx_err(ctx);
 
-	return err == 0 ? NULL : err == -ETIMEDOUT ? "context deadline exceeded" : "context canceled";
+	if (err == 0)
+		return NULL;
+	return err == -ETIMEDOUT ? "context deadline exceeded" : "context canceled";
 }
 
 int

@@ -36,7 +36,7 @@ struct go_ctx {
 	go_ch		*done;		/* a  [ctx-done] NULL until asked for */
 	int64_t		deadline;	/* c  the earliest of the ancestors' and its own */
 	const struct go_ctx *values;	/* c  the nearest with a value, self included */
-	struct go_ctx	*up;		/* W  where the walk came from; of its root: where it stands */
+	struct go_ctx	*up;		/* W  where a walk came from; of its root: where it is */
 	union {
 		struct timer timer;	/*    DEADLINE */
 		struct {		/* c  VALUE */

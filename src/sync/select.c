@@ -278,7 +278,7 @@ wait_for_one(struct m *m, struct op *o)
 	struct scase *s;
 
 	enqueue_all(m, o, &wait);
-	/* Without locks only the deadline or the scope can end it, and may have by the time of publish. */
+	/* Without locks only the deadline or the scope can end it, perhaps before publish. */
 	m = wait_park(m, &wait, o->n_lock > 0 ? finish_select : finish_nothing, o,
 		      o->n == 0 ? WAIT_SELECT_NONE : WAIT_SELECT, NULL);
 	if (o->n_lock > 0)

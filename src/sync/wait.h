@@ -10,8 +10,8 @@
  * with a deadline, give struct wait the scope: when that is over, it ends the wait like a
  * deadline, by the same word.
  *
- * A waiter whose wait is NULL (wait_shared) is the only reason its goroutine could be woken for: whoever
- * takes it out of its queue, under the queue's lock, has won without an atomic operation.
+ * A waiter whose wait is NULL (wait_shared) is the only reason its goroutine could be woken for:
+ * whoever takes it out of its queue, under the queue's lock, has won without an atomic operation.
  */
 #ifndef GORO_WAIT_H
 #define GORO_WAIT_H
@@ -28,7 +28,7 @@
  */
 struct scope {
 	struct lock	lock;		/* rank CTX */
-	int		err;		/* a  [ctx-err] 0, or what those waits return; set once, locked */
+	int		err;		/* a  [ctx-err] 0, or what waits return; set once, locked */
 	struct link	waiters;	/* lock  struct wait.bound; none is added once err is set */
 };
 

@@ -40,6 +40,9 @@ WEAK void	AnnotateIgnoreWritesBegin(const char *file, int line);
 WEAK void	AnnotateIgnoreWritesEnd(const char *file, int line);
 
 #define TSAN_NO_SYNC	1u	/* __tsan_switch_to_fiber: the switch is no happens-before edge */
+/* For __tsan_switch_to_fiber: is the switch a happens-before edge? */
+#define TSAN_SYNC	0u
+#define TSAN_NO_SYNC	1u
 
 static inline void
 race_acquire(const void *p)

@@ -283,12 +283,15 @@ go_blocking(void *(*fn)(void *), void *arg)
 	m->in_blocking = 1;
 	if (unlikely(san_asan))
 		__sanitizer_start_switch_fiber(&b.g->stack->asan_fake, m->stack0.lo, m->stack0.size);
-	race_acquire(&m->stack0);	/* one after the other uses it */
+	/* One after the other uses it; and a setjmp there has nothing to do with those on ours. */
+	if (unlikely(san_tsan))
+		__tsan_switch_to_fiber(m->stack0.tsan_fiber, TSAN_SYNC);
 	/* Below what g0 has suspended there, its red zone spared. */
 	switch_call((void *)(((uintptr_t)m->g0.sp - 256) & ~(uintptr_t)63), call_blocking, &b);
 	if (unlikely(san_asan))
 		__sanitizer_finish_switch_fiber(b.g->stack->asan_fake, NULL, NULL);
-	race_release(&m->stack0);
+	if (unlikely(san_tsan))
+		__tsan_switch_to_fiber(b.g->stack->tsan_fiber, TSAN_SYNC);
 	m->in_blocking = 0;
 	go_block_end();
 	if (unlikely(b.panic != NULL))

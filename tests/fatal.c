@@ -3,8 +3,8 @@
  * fatal.c - how misuse ends a process: the texts, the report, exit status 2 or a core.
  *
  * After Go's sync/mutex_test.go (TestMutexMisuse) and runtime/crash_test.go (TestGoNil,
- * TestPanicTraceback, TestThreadExhaustion, TestDoublePanic, TestPanicRace).  Deadlocks are in
- * deadlock.c, stack overflows in overflow.c.
+ * TestPanicTraceback, TestThreadExhaustion, TestDoublePanic).  Deadlocks are in deadlock.c, stack
+ * overflows in overflow.c, what else panics print in panic_report.c.
  */
 #include "support.h"
 
@@ -88,6 +88,27 @@ static void wg_spawn_null(void *arg) {
 	go_wg_spawn(&wg, NULL, arg);
 }
 
+static void copy_too_much(void *arg) {
+	static const char args[513];
+
+	go_spawn_copy(nothing, args, arg == NULL ? sizeof args : 0);
+}
+
+static void wg_copy_too_much(void *arg) {
+	static const char args[513];
+	static go_waitgroup wg;
+
+	go_wg_spawn_copy(&wg, nothing, args, arg == NULL ? sizeof args : 0);
+}
+
+static void select_too_few(void *arg) { go_selectv(arg, -1, GO_FOREVER); }
+
+static void select_nonsense(void *arg) {
+	go_case c[2] = {{.chan = arg, .op = GO_OP_RECV}, {.op = 99}};
+
+	go_selectv(c, 2, GO_FOREVER);
+}
+
 static void panic_plainly(void *arg) { (void)arg; go_panic("boom %d of %s", 42, "forty"); }
 
 static const struct misuse { const char *name, *text; go_fn fn; } misuses[] = {
@@ -106,6 +127,10 @@ static const struct misuse { const char *name, *text; go_fn fn; } misuses[] = {
 	{"make more", "panic: makechan: size out of range\n", make_overflowing},
 	{"ticker", "panic: non-positive interval for NewTicker\n", ticker_of_zero},
 	{"reset", "panic: non-positive interval for Ticker.Reset\n", reset_to_zero},
+	{"copy", "panic: go_spawn_copy: 513 bytes of arguments, at most 512\n", copy_too_much},
+	{"wg copy", "panic: go_wg_spawn_copy: 513 bytes of arguments, at most 512\n", wg_copy_too_much},
+	{"cases", "panic: go_selectv: -1 cases\n", select_too_few},
+	{"case", "panic: go_selectv: case 1 has no such operation: 99\n", select_nonsense},
 	{"panic", "panic: boom 42 of forty\n", panic_plainly},
 };
 enum { MISUSES = sizeof misuses / sizeof *misuses };
@@ -277,36 +302,6 @@ TEST(panics_in_many_goroutines_end_the_process_once) {
 		CHECK_DIES(many_panic, NULL, "panic: boom 42 of forty\n");
 }
 
-static void done_then_crash(void *arg) {
-	go_defer_done((go_waitgroup *)arg);
-	go_panic("crash");
-}
-
-CHILD(main_ends_while_another_panics) {
-	go_waitgroup wg = GO_WAITGROUP_INIT;
-
-	go_wg_add(&wg, 1);
-	go_spawn(done_then_crash, &wg);
-	go_wg_wait(&wg);
-	return 0;
-}
-
-/* TestPanicRace: main sees the deferred done and returns; the text must not be lost mostly. */
-TEST(the_text_is_not_lost_when_main_ends) {
-	int told = 0;
-
-	for (int i = 0; i < 10; i++) {
-		struct support_result r;
-
-		support_child(main_ends_while_another_panics, NULL, &r);
-		CHECK(r.status == 0 || r.status == 2);
-		CHECK_EQ(strstr(r.err, "panic: crash") != NULL, r.status == 2);
-		told += r.status == 2;
-		support_free(&r);
-	}
-	CHECK(told > 0);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(misuse_in_main_is_told_with_the_goroutine),
 	cmocka_unit_test(misuse_in_a_goroutine_is_told_with_its_name),
@@ -316,7 +311,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(deferred_calls_run_before_the_text),
 	cmocka_unit_test(a_panic_in_a_deferred_call_is_told),
 	cmocka_unit_test(panics_in_many_goroutines_end_the_process_once),
-	cmocka_unit_test(the_text_is_not_lost_when_main_ends),
 };
 
 SUPPORT_MAIN(tests)

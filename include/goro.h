@@ -690,9 +690,9 @@ GO_API size_t go_map_len(go_map *m);
 /* --- Defer and panic ------------------------------------------------------------------- */
 /*
  * go_defer(fn, arg) calls fn(arg) when the enclosing block is left, in reverse order, by its
- * end, return, break or goto, by a panic or go_exit, or by a C++ exception; not by longjmp.
- * Both are evaluated now.  Deferred calls may block.  Go: spec, Defer statements, where the
- * enclosing function counts instead.
+ * end, return, break or goto, by a panic or go_exit, or by a C++ exception, for which C has to be
+ * compiled with -fexceptions; not by longjmp.  Both are evaluated now.  Deferred calls may block.
+ * Go: spec, Defer statements, where the enclosing function counts instead.
  */
 #define go_defer(fn, arg) GO__DEFER(GO__CAT(go__d, __COUNTER__), fn, arg)
 

@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * sleepers: goroutines sleep a random 0 to 1000 ms; ms of wall clock until all are back (hardly
- * less than 1000), ms of CPU, and the greatest RSS.
+ * less than 1000), ms of CPU, by how many ms the latest overslept, and the greatest RSS.
  */
 #include "bench.h"
+
+#include <stdatomic.h>
+
+static atomic_int_least64_t latest;
 
 static void
 sleeper(int64_t ns)
 {
+	int64_t late = go_now() + ns, most = 0;
+
 	go_sleep(ns);
+	late = go_now() - late;
+	while (late > most && !atomic_compare_exchange_weak(&latest, &most, late))
+		;
 }
 GO_TASK(sleeper, int64_t);
 
@@ -36,6 +45,7 @@ bench(int argc, char **argv)
 	ms = bench_ms_since(start);
 	bench_report("sleepers_wall", ms, "ms");
 	bench_report("sleepers_cpu", bench_cpu_ms() - cpu, "ms");
+	bench_report("sleepers_late", (double)atomic_load(&latest) / 1e6, "ms");
 	bench_report("sleepers_rss", bench_status("VmHWM:") / (1024 * 1024), "MiB");
 	return 0;
 }

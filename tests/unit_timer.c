@@ -189,6 +189,27 @@ static void the_heap_does_as_a_list_does(void **state)
 	}
 }
 
+/* As if it had moved to another heap after del and move had read which one it is in. */
+static void a_timer_that_has_moved_meanwhile_is_not_found(void **state)
+{
+	bool earliest;
+
+	(void)state;
+	reset();
+	timer_add(ps[0], &items[0].timer, 1);
+	timer_add(ps[1], &items[1].timer, 2);
+	items[0].timer.p = ps[1];
+	assert_false(timer_del(&items[0].timer));
+	assert_false(timer_move(ps[1], &items[0].timer, 3, &earliest));
+	assert_false(items[0].timer.out);
+	assert_int_equal(ps[1]->timers.n, 1);
+	assert_true(timers_first(ps[1]) == 2);
+	items[0].timer.p = ps[0];
+	assert_true(timer_del(&items[0].timer));
+	assert_true(timer_del(&items[1].timer));
+	drop();
+}
+
 /* Threads take out and put back the same timers: del is right wherever the timer is now. */
 enum { SHARED = 4, ROUNDS = 20000 };
 static int64_t moved[2];
@@ -238,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_heap_does_as_a_list_does),
+		cmocka_unit_test(a_timer_that_has_moved_meanwhile_is_not_found),
 		cmocka_unit_test(a_timer_is_taken_out_by_one_thread_only),
 	};
 

@@ -452,6 +452,8 @@ GO_API void go_value_clear(go_value *v);
 /*
  * For a mere time limit use an _until function or GO_AFTER, which need no object.  A timer's
  * channel carries int64_t, the go_now() of the event; it belongs to the timer and lives as long.
+ * A value waits there until it is received, or stop or reset take it away, though go_chan_len and
+ * go_chan_cap are 0.  Go: 1.23.
  */
 
 typedef struct go_timer go_timer;

@@ -143,7 +143,7 @@ call(struct m *m, struct go_timer *t)
 
 	if (g == NULL)
 		fatal("out of memory starting a goroutine (%d live)", go_count());
-	if (m->g == &m->g0 && p != NULL && p->next == NULL && !runq_has_work(p))
+	if (m->g == &m->g0 && m->pinned_next == NULL && p != NULL && p->next == NULL && !runq_has_work(p))
 		sched_ready(m, g);
 	else
 		sched_spawned(m, g);

@@ -596,6 +596,53 @@ GO_API const go_ctx *go_ctx_bind(const go_ctx *ctx);
 /* The context that the caller is bound to, NULL if none; good until it binds another. */
 GO_API const go_ctx *go_ctx_current(void);
 
+/* --- Groups ---------------------------------------------------------------------------- */
+/*
+ * Goroutines that work on parts of one task: who waits gets the first result that is not 0, and
+ * it can make the others stop.  Valid when zeroed; must not be moved or copied while in use.
+ * Members may start others.  Go: errgroup (x/sync).
+ */
+typedef struct go_group {
+	go_waitgroup go__wg;
+	go_sema      go__sem;
+	go_mutex     go__lock;
+	go_ctx      *go__ctx;
+	int64_t      go__limit;
+	int          go__err;
+	uint32_t     go__active;
+} go_group;
+#define GO_GROUP_INIT {GO_WAITGROUP_INIT, GO_SEMA_INIT(0), GO_MUTEX_INIT, NULL, 0, 0, 0}
+
+/*
+ * Gives the group a child of parent, to which members will be bound (go_ctx_bind): it is cancelled
+ * with the first result that is not 0 as its cause, or when go_group_wait returns.  Before the
+ * first member starts; panics if there is a context already.  The context belongs to the group
+ * and goes when go_group_wait returns: go_ctx_ref keeps it.  Go: errgroup.WithContext.
+ */
+GO_API const go_ctx *go_group_ctx(go_group *g, const go_ctx *parent);
+
+/*
+ * At most n members at a time from now on; 0: none, negative: any number, as in the beginning.
+ * Panics while there are members.  Go: Group.SetLimit.
+ */
+GO_API void go_group_limit(go_group *g, int n);
+
+/*
+ * Starts fn(arg) as a member.  Blocks while there are as many as the limit allows.  go_exit in a
+ * member counts as the result 0.  Go: Group.Go.
+ */
+GO_API void go_group_spawn(go_group *g, int (*fn)(void *), void *arg);
+
+/* The same, but false at the limit.  Go: Group.TryGo. */
+GO_API bool go_group_try_spawn(go_group *g, int (*fn)(void *), void *arg) GO_MUST_CHECK;
+
+/*
+ * Blocks until there are no members: the first result that was not 0, or 0.  After that the group
+ * can be used again, with its limit and without a context.  As in Go the first result stays that
+ * even then; go_group_ctx begins anew.  Go: Group.Wait.
+ */
+GO_API int go_group_wait(go_group *g);
+
 /* --- Pool ------------------------------------------------------------------------------ */
 /*
  * Objects that are costly to make, kept for the next who needs one: put back what you got.

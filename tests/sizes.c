@@ -31,6 +31,8 @@ _Static_assert(_Alignof(go_value) == 8, "ABI");
 _Static_assert(sizeof(go_local) == 2 * sizeof(void *), "ABI");
 _Static_assert(offsetof(go_local, destroy) == sizeof(void *), "ABI");
 
+_Static_assert(sizeof(go_group) == 80, "ABI");
+_Static_assert(_Alignof(go_group) == 8, "ABI");
 _Static_assert(sizeof(go_pool) == 8 * sizeof(void *), "ABI");
 _Static_assert(offsetof(go_pool, make) == 0, "ABI");
 _Static_assert(offsetof(go_pool, destroy) == sizeof(void *), "ABI");
@@ -91,6 +93,7 @@ static void the_initializers_are_zero_bytes(void **state)
 	go_value v = GO_VALUE_INIT;
 	go_local l = GO_LOCAL_INIT(NULL);
 	go_pool p = GO_POOL_INIT(NULL, NULL, NULL);
+	go_group g = GO_GROUP_INIT;
 
 	(void)state;
 	assert_memory_equal(&m, zero, sizeof m);
@@ -102,6 +105,7 @@ static void the_initializers_are_zero_bytes(void **state)
 	assert_memory_equal(&v, zero, sizeof v);
 	assert_memory_equal(&l, zero, sizeof l);
 	assert_memory_equal(&p, zero, sizeof p);
+	assert_memory_equal(&g, zero, sizeof g);
 }
 
 /* A later library must understand what this header has written. */

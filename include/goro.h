@@ -693,10 +693,10 @@ GO_API go_map *go_map_new(void (*destroy_value)(void *value));
 /* Destroys the values and frees the map, which nobody may be using.  NULL is allowed. */
 GO_API void go_map_free(go_map *m);
 
-/* The value of a key, to *value unless value is NULL.  false: it has none, *value is not touched. */
+/* The value of a key, to *value unless value is NULL.  false: there is none, *value is NULL. */
 GO_API bool go_map_load(go_map *m, const void *key, size_t len, void **value);
 
-/* Calls fn(value, arg), which may do anything, while the value is protected.  false: there is none. */
+/* Calls fn(value, arg), which may do anything, while the value is protected.  false: no value. */
 GO_API bool go_map_with(go_map *m, const void *key, size_t len, void (*fn)(void *value, void *arg),
 			void *arg);
 
@@ -713,7 +713,8 @@ GO_API bool go_map_swap(go_map *m, const void *key, size_t len, void *value, voi
  * true: the key has a value, which goes to *actual; the other stays the caller's.  false: value
  * was stored, and goes to *actual.  actual may be NULL.
  */
-GO_API bool go_map_load_or_store(go_map *m, const void *key, size_t len, void *value, void **actual);
+GO_API bool go_map_load_or_store(go_map *m, const void *key, size_t len, void *value,
+				 void **actual);
 
 /* Deletes a key.  true: it was there; its value is destroyed. */
 GO_API bool go_map_delete(go_map *m, const void *key, size_t len);

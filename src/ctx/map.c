@@ -211,7 +211,7 @@ go_map_load(go_map *map, const void *key, size_t len, void **value)
 	leave(m);
 	if (unlikely(found == UNSURE))
 		found = look_locked(s, hash, key, len, &v);
-	if (found == YES && value != NULL)
+	if (value != NULL)
 		*value = v;
 	return found == YES;
 }

@@ -14,8 +14,10 @@
  *   (2) go__limit is 0 for none, or the limit and one; go__sem then has the limit less the
  *       members that are active.
  */
+#include <stdio.h>
+
 #include "../base/fatal.h"
-#include "../base/san.h"
+#include "../sched/panic.h"
 #include "../sched/spawn.h"
 
 struct member {
@@ -39,9 +41,19 @@ go_group_ctx(go_group *g, const go_ctx *parent)
 	go_mutex_unlock(&g->go__lock);
 	if (!fresh) {
 		go_ctx_end(ctx);
-		go_panic("errgroup: the group has a context already (%p)", (void *)g);
+		panic_about(g, "errgroup: the group has a context already", "group %p", (void *)g);
 	}
 	return ctx;
+}
+
+static NORETURN COLD void
+still_active(go_group *g, uint32_t n)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text),
+		 "errgroup: modify limit while %u goroutines in the group are still active", n);
+	panic_about(g, text, "group %p", (void *)g);
 }
 
 void
@@ -50,8 +62,7 @@ go_group_limit(go_group *g, int n)
 	uint32_t active = load_acq(&g->go__active);	/* [group-active] */
 
 	if (active != 0)
-		go_panic("errgroup: modify limit while %u goroutines in the group are still active (%p)",
-			 active, (void *)g);
+		still_active(g, active);
 	g->go__sem = (go_sema)GO_SEMA_INIT(n < 0 ? 0 : n);
 	g->go__limit = n < 0 ? 0 : (int64_t)n + 1;
 }

@@ -9,6 +9,7 @@
 
 #include "../base/fatal.h"
 #include "../base/san.h"
+#include "../sched/panic.h"
 #include "map.h"
 
 /* Nodes pinned for the caller; those from `next' on are still to be released. */
@@ -38,27 +39,52 @@ pin_locked(struct pinned *p, struct node *n)
 	p->node[p->n++] = n;
 }
 
+/* A call of the user's function, which no C++ exception may leave: our record is on this stack. */
+struct call {
+	struct node	*n;
+	void		(*with)(void *value, void *arg);
+	bool		(*range)(const void *key, size_t len, void *value, void *arg);
+	void		*arg;
+	bool		more;
+};
+
+static void
+call_with(void *arg)
+{
+	struct call *c = arg;
+
+	c->with(c->n->value, c->arg);
+}
+
+static void
+call_range(void *arg)
+{
+	struct call *c = arg;
+
+	c->more = c->range(c->n->key, c->n->len, c->n->value, c->arg);
+}
+
 bool
 go_map_with(go_map *map, const void *key, size_t len, void (*fn)(void *value, void *arg), void *arg)
 {
 	uint64_t hash = map_hash(map, key, len);
 	struct shard *s = map_shard(map, hash);
-	struct node *n;
 	struct pinned p = {.map = map, .node = &p.one, .room = 1};
 	go_deferred d = {unpin, &p, NULL};
+	struct call c = {.with = fn, .arg = arg};
 
 	map_lock(s);
-	n = s->table != NULL ? *map_find_locked(s, hash, key, len) : NULL;
-	if (n != NULL)
-		pin_locked(&p, n);
+	c.n = s->table != NULL ? *map_find_locked(s, hash, key, len) : NULL;
+	if (c.n != NULL)
+		pin_locked(&p, c.n);
 	go_mutex_unlock(&s->lock);
 	go__defer_push(&d);		/* go_exit and panics must unpin as well */
-	if (n != NULL) {
-		race_acquire(n);
-		fn(n->value, arg);
+	if (c.n != NULL) {
+		race_acquire(c.n);
+		panic_guard(call_with, &c);
 	}
 	go__defer_pop(&d);
-	return n != NULL;
+	return c.n != NULL;
 }
 
 /* All nodes of s as they are now; p has none. */
@@ -94,20 +120,19 @@ go_map_range(go_map *map, bool (*fn)(const void *key, size_t len, void *value, v
 {
 	struct pinned p = {.map = map, .node = &p.one, .room = 1};
 	go_deferred d = {unpin, &p, NULL};
-	bool more = true;
+	struct call c = {.range = fn, .arg = arg, .more = true};
 	uint32_t i;
 
 	go__defer_push(&d);
-	for (i = 0; i < map->n_shards && more; i++) {
+	for (i = 0; i < map->n_shards && c.more; i++) {
 		pin_shard(&p, &map->shard[i]);
-		while (p.next < p.n && more) {
-			struct node *n = p.node[p.next];
-
-			race_acquire(n);
-			if (load_rlx(&n->fate) != DELETED)
-				more = fn(n->key, n->len, n->value, arg);
+		while (p.next < p.n && c.more) {
+			c.n = p.node[p.next];
+			race_acquire(c.n);
+			if (load_rlx(&c.n->fate) != DELETED)
+				panic_guard(call_range, &c);
 			p.next++;
-			map_release(map, n);
+			map_release(map, c.n);
 		}
 	}
 	go__defer_pop(&d);

@@ -129,12 +129,13 @@ check_state()
 	prints singleton '50 asked for "stock", opened 1 time'
 }
 
-# Which of the programs are not tested above; and each must notice that it cannot print.
+# All are tested above and in the README; and each must notice that it cannot print.
 check_all()
 {
 	for pattern in "$sources"/*.c; do
 		pattern=$(basename "$pattern" .c)
 		[ -f "seen_$pattern" ] || failed 'not tested here'
+		grep -q "^|.*\`$pattern\`" "$sources/../README.md" || failed 'not in examples/README.md'
 		count=$((count + 1))
 		rm -f out want
 		timeout -k 10 300 $emulator "$bin/$pattern" >/dev/full 2>err

@@ -16,10 +16,9 @@ enum { PORTIONS = 4, PORTION = 3 };
 
 static void fill(int first, go_sender(int) out)
 {
+	go_defer_close_unref(out);
 	for (int i = 0; i < PORTION; i++)
 		go_send(out, first + i);
-	go_close(out);
-	go_unref(out);
 }
 GO_TASK(fill, int, go_sender(int));
 
@@ -52,6 +51,8 @@ static int app(int argc, char **argv)
 	(void)argc, (void)argv;
 	go_chan(go_receiver(int)) outer = go_make(go_receiver(int), 2);
 	go_chan(int) flat = go_make(int, 0);
+	go_defer_unref(outer);
+	go_defer_unref(flat);
 	int n = 0;
 
 	go(portions, go_send_only(outer));
@@ -60,9 +61,6 @@ static int app(int argc, char **argv)
 		check(v == ++n); /* in order, none missing */
 		printf("%d%c", v, n == PORTIONS * PORTION ? '\n' : ' ');
 	}
-	go_unref(outer);
-	go_unref(flat);
-
 	check(n == PORTIONS * PORTION);
 	return nobody_left();
 }

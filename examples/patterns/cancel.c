@@ -19,32 +19,29 @@
  */
 static void count(const go_ctx *ctx, go_sender(int) out)
 {
+	go_defer_close_unref(out); /* at the end of the block, whichever way it is left */
 	for (int n = 1; go_select(GO_SEND(out, n), GO_DONE(ctx)) == 0; n++)
 		;
-	go_close(out);
-	go_unref(out);
 }
 GO_TASK(count, const go_ctx *, go_sender(int));
 
 static void map(const go_ctx *ctx, go_receiver(int) in, go_sender(int) out, int (*fn)(int))
 {
+	go_defer_unref(in);
+	go_defer_close_unref(out);
 	go_range(v, in)
 		if (go_select(GO_SEND(out, fn(v)), GO_DONE(ctx)) != 0)
 			break;
-	go_close(out);
-	go_unref(in);
-	go_unref(out);
 }
 GO_TASK(map, const go_ctx *, go_receiver(int), go_sender(int), int (*)(int));
 
 static void filter(const go_ctx *ctx, go_receiver(int) in, go_sender(int) out, bool (*fn)(int))
 {
+	go_defer_unref(in);
+	go_defer_close_unref(out);
 	go_range(v, in)
 		if (fn(v) && go_select(GO_SEND(out, v), GO_DONE(ctx)) != 0)
 			break;
-	go_close(out);
-	go_unref(in);
-	go_unref(out);
 }
 GO_TASK(filter, const go_ctx *, go_receiver(int), go_sender(int), bool (*)(int));
 
@@ -55,8 +52,9 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_ctx *ctx = go_ctx_with_cancel(GO_CTX_BACKGROUND);
-	go_defer_end(ctx); /* frees it, whichever way the block is left */
+	go_defer_end(ctx);
 	go_chan(int) numbers = go_make(int, 0), squares = go_make(int, 0), odd = go_make(int, 0);
+	go_defer_unref(odd);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	int taken = 0;
 
@@ -70,7 +68,6 @@ static int app(int argc, char **argv)
 	}
 	go_ctx_cancel(ctx);
 	go_wg_wait(&wg); /* all three: nobody is stuck in a send */
-	go_unref(odd);
 	printf("and then: %s\n", go_ctx_strerror(ctx));
 	return nobody_left();
 }

@@ -18,6 +18,7 @@ struct log { go_chan(char) stop; go_chan(int) alarm; go_waitgroup end; };
 static void log_count(struct log *l)
 {
 	go_timer *ticker = go_ticker_new(EVERY);
+	go_defer_timer_free(ticker);
 	int most = LIMIT;
 
 	go_set_name("count_log");
@@ -27,14 +28,13 @@ static void log_count(struct log *l)
 		if (n > most)
 			(void)go_trysend(l->alarm, most = n);
 	}
-	go_timer_free(ticker);
 }
 GO_TASK(log_count, struct log *);
 
 static void answer(go_sender(int) to)
 {
+	go_defer_unref(to);
 	go_send(to, 42);
-	go_unref(to);
 }
 GO_TASK(answer, go_sender(int));
 

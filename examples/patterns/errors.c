@@ -63,6 +63,7 @@ GO_TASK(upload, int, go_sender(struct result));
 static void as_many_as_possible(void)
 {
 	go_chan(struct result) results = go_make(struct result, 0);
+	go_defer_unref(results);
 	int err[PARTS], total = 0;
 
 	for (int i = 0; i < PARTS; i++)
@@ -74,7 +75,6 @@ static void as_many_as_possible(void)
 		err[r.part] = r.err;
 		total += r.size;
 	}
-	go_unref(results);
 	printf("collect: %d bytes\n", total);
 	for (int i = 0; i < PARTS; i++)
 		if (err[i])

@@ -24,28 +24,26 @@ struct item { int source, n; };
  */
 static void source(int id, go_sender(struct item) out)
 {
+	go_defer_close_unref(out);
 	for (int n = 0; n < VALUES; n++)
 		go_send(out, (struct item){id, n});
-	go_close(out);
-	go_unref(out);
 }
 GO_TASK(source, int, go_sender(struct item));
 
 static void forward(go_receiver(struct item) in, go_sender(struct item) out)
 {
+	go_defer_unref(in);
+	go_defer_unref(out);
 	go_range(item, in)
 		go_send(out, item);
-	go_unref(in);
-	go_unref(out);
 }
 GO_TASK(forward, go_receiver(struct item), go_sender(struct item));
 
 static void close_after(go_waitgroup *senders, go_sender(struct item) out)
 {
+	go_defer_close_unref(out);
 	go_wg_wait(senders);
 	free(senders);
-	go_close(out);
-	go_unref(out);
 }
 GO_TASK(close_after, go_waitgroup *, go_sender(struct item));
 
@@ -77,10 +75,10 @@ static int app(int argc, char **argv)
 	}
 
 	go_receiver(struct item) all = merge(SOURCES, in);
+	go_defer_unref(all);
 
 	go_range(item, all)
 		check(item.n == next[item.source]++);
-	go_unref(all);
 	for (int id = 0; id < SOURCES; id++)
 		printf("%d in order from source %d\n", next[id], id);
 	return nobody_left();

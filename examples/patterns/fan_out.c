@@ -50,6 +50,7 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_chan(int) in = go_make(int, 16);
+	go_defer_unref(in); /* by then all who use it have answered */
 	go_chan(struct answer) result[COUNTERS];
 	struct answer total = {0, 0};
 
@@ -66,7 +67,6 @@ static int app(int argc, char **argv)
 		total.seen += a.seen;
 		total.primes += a.primes;
 	}
-	go_unref(in); /* all who used it have answered */
 
 	check(total.seen == LIMIT - 2);
 	printf("%d of the %d numbers are primes\n", total.primes, total.seen);

@@ -39,6 +39,8 @@ static bool work(struct worker *w, go_receiver(int64_t) tick)
 static void worker(struct worker *w)
 {
 	go_timer *ticker = go_ticker_new(GO_MILLISECOND);
+	go_defer_timer_free(ticker);
+	go_defer_close(w->result);
 
 	for (int n = 1; n <= RESULTS && work(w, go_timer_c(ticker)); n++) {
 		if (w->sick)
@@ -46,8 +48,6 @@ static void worker(struct worker *w)
 		if (go_select(GO_SEND(w->result, n * n), GO_RECV(w->quit, NULL)) == 1)
 			break;
 	}
-	go_timer_free(ticker);
-	go_close(w->result);
 }
 GO_TASK(worker, struct worker *);
 

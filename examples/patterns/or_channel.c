@@ -16,12 +16,11 @@ enum { SIGNALS = 5 };
 /* The goroutine waits for all channels in one select; the last case is the result's own stop. */
 static void wait_any(int n, go_case *cases, go_sender(char) any)
 {
+	go_defer_close_unref(any);
+	go_defer(free, cases);
 	go_selectv(cases, n, GO_FOREVER);
-	go_close(any);
-	go_unref(any);
 	for (int i = 0; i < n; i++)
 		go_chan_unref(cases[i].chan);
-	free(cases);
 }
 GO_TASK(wait_any, int, go_case *, go_sender(char));
 

@@ -12,16 +12,15 @@
 
 static void relay(go_receiver(char) done, go_receiver(int) in, go_sender(int) out)
 {
+	go_defer_unref(done);
+	go_defer_unref(in);
+	go_defer_close_unref(out);
 	bool more = true;
 	int v;
 
 	while (go_select(GO_RECV(done, NULL), GO_RECV_OK(in, &v, &more)) == 1 && more)
 		if (go_select(GO_RECV(done, NULL), GO_SEND(out, v)) == 0)
 			break; /* done while the consumer was not listening */
-	go_close(out);
-	go_unref(done);
-	go_unref(in);
-	go_unref(out);
 }
 GO_TASK(relay, go_receiver(char), go_receiver(int), go_sender(int));
 

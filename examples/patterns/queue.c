@@ -56,6 +56,7 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_chan(int) queue = go_make(int, ROOM);
+	go_defer_unref(queue);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	int lost, sum = 0;
 
@@ -81,7 +82,6 @@ static int app(int argc, char **argv)
 		go_send(queue, i);
 	go_close(queue);
 	go_wg_wait(&wg);
-	go_unref(queue);
 	check(sum == 1000 * 1001 / 2);
 	printf("wait:         1000 through a queue for %d, 0 lost\n", ROOM);
 	return nobody_left();

@@ -17,12 +17,12 @@ static void steady(void)
 {
 	int64_t start = go_now();
 	go_timer *limit = go_ticker_new(PERIOD);
+	go_defer_timer_free(limit); /* or it ticks for ever */
 
 	for (int i = 1; i <= REQUESTS; i++) {
 		go_recv(go_timer_c(limit), NULL);
 		check(go_now() - start >= i * PERIOD); /* perhaps later, but not earlier */
 	}
-	go_timer_free(limit); /* or it ticks for ever */
 	printf("steady: %d requests, the last not before %d periods\n", REQUESTS, REQUESTS);
 }
 
@@ -30,16 +30,18 @@ static void steady(void)
 static void refill(go_sender(char) bucket, go_receiver(char) stop)
 {
 	go_timer *tick = go_ticker_new(PERIOD);
+	go_defer_timer_free(tick);
 
 	while (go_select(GO_RECV(go_timer_c(tick), NULL), GO_RECV(stop, NULL)) == 0)
 		(void)go_trysend(bucket, 0);
-	go_timer_free(tick);
 }
 GO_TASK(refill, go_sender(char), go_receiver(char));
 
 static void bursty(void)
 {
 	go_chan(char) bucket = go_make(char, BURST), stop = go_make(char, 0);
+	go_defer_unref(bucket);
+	go_defer_unref(stop);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	int64_t start = go_now();
 
@@ -54,8 +56,6 @@ static void bursty(void)
 	}
 	go_close(stop);
 	go_wg_wait(&wg);
-	go_unref(bucket);
-	go_unref(stop);
 	printf("bursty: %d requests at once, %d more not before %d periods\n", BURST, REQUESTS,
 	       REQUESTS);
 }

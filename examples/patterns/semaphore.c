@@ -35,14 +35,13 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_chan(char) tokens = go_make(char, AT_A_TIME);
+	go_defer_unref(tokens);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 
 	for (int i = 0; i < TASKS; i++)
 		GO_WG(&wg, task, tokens);
 	go_wg_wait(&wg);
 	check(go_len(tokens) == 0); /* all tokens have been given back */
-	go_unref(tokens);
-
 	check(most >= 1 && most <= AT_A_TIME);
 	printf("%d tasks, never more than %d at a time\n", finished, AT_A_TIME);
 	return nobody_left();

@@ -31,8 +31,8 @@ GO_TASK(runner, int *, go_receiver(char), go_receiver(char), go_sender(int));
 /* Answers once.  There is room for the answer, so it does not matter when it is wanted. */
 static void multiply(int a, int b, go_sender(int) result)
 {
+	go_defer_unref(result);
 	go_send(result, a * b);
-	go_unref(result);
 }
 GO_TASK(multiply, int, int, go_sender(int));
 
@@ -41,6 +41,10 @@ static int app(int argc, char **argv)
 	(void)argc, (void)argv;
 	go_chan(char) start = go_make(char, 0), stop = go_make(char, 0);
 	go_chan(int) done = go_make(int, 0), result = go_make(int, 1);
+	go_defer_unref(start);
+	go_defer_unref(stop);
+	go_defer_unref(done);
+	go_defer_unref(result);
 	int laps[RUNNERS] = {0}, ended = 0, product;
 
 	go(multiply, 6, 7, go_send_only(go_ref(result)));
@@ -59,10 +63,6 @@ static int app(int argc, char **argv)
 
 	go_recv(result, &product);
 	printf("%d runners started and stopped; the result is %d\n", ended, product);
-	go_unref(start);
-	go_unref(stop);
-	go_unref(done);
-	go_unref(result);
 	return nobody_left();
 }
 GO_MAIN(app)

@@ -50,6 +50,7 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_chan(struct database *) answers = go_make(struct database *, ASKERS);
+	go_defer_unref(answers);
 
 	check(opened == 0); /* nobody has needed it yet */
 	for (int i = 0; i < ASKERS; i++)
@@ -60,8 +61,6 @@ static int app(int argc, char **argv)
 		go_recv(answers, &db);
 		check(db == database() && db->err == 0);
 	}
-	go_unref(answers);
-
 	check(opened == 1);
 	printf("%d asked for \"%s\", opened %d time\n", ASKERS, database()->name, opened);
 	return nobody_left();

@@ -19,13 +19,13 @@ struct worker {
 
 static void run(struct worker *w)
 {
+	go_defer_close(w->done);
 	int job;
 
 	while (go_select(GO_RECV(w->jobs, &job), GO_DONE(w->ctx)) == 0) {
 		go_sleep(GO_MILLISECOND);
 		w->finished += job;
 	}
-	go_close(w->done);
 }
 GO_TASK(run, struct worker *);
 
@@ -71,6 +71,7 @@ static int app(int argc, char **argv)
 	(void)argc, (void)argv;
 	struct worker w;
 	go_chan(bool) accepted = go_make(bool, 0);
+	go_defer_unref(accepted);
 	bool more = true;
 	int n = 0;
 
@@ -84,7 +85,6 @@ static int app(int argc, char **argv)
 	check(n >= 5 && w.finished == n);
 	check(!submit(&w, 1));
 	end(&w);
-	go_unref(accepted);
 	printf("all that was accepted is finished, what came later is refused\n");
 	return nobody_left();
 }

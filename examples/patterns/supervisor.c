@@ -58,6 +58,7 @@ GO_TASK(supervise, struct worker *);
 static void run(const int *job, int n)
 {
 	go_chan(int) jobs = go_make(int, 0);
+	go_defer_unref(jobs);
 	struct worker w = {.jobs = go_recv_only(jobs)};
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 
@@ -66,7 +67,6 @@ static void run(const int *job, int n)
 		go_send(jobs, *job++);
 	go_close(jobs);
 	go_wg_wait(&wg);
-	go_unref(jobs);
 	printf("%d jobs done, %d panics%s\n", w.done, w.panics, w.given_up ? ", given up" : "");
 }
 

@@ -12,6 +12,8 @@
 
 static void split(go_receiver(int) in, go_sender(int) out1, go_sender(int) out2)
 {
+	go_defer_close(out1);
+	go_defer_close(out2);
 	go_range(v, in) {
 		go_sender(int) to1 = out1, to2 = out2;
 
@@ -21,8 +23,6 @@ static void split(go_receiver(int) in, go_sender(int) out1, go_sender(int) out2)
 			else
 				to2 = NULL;
 	}
-	go_close(out1);
-	go_close(out2);
 }
 GO_TASK(split, go_receiver(int), go_sender(int), go_sender(int));
 
@@ -53,6 +53,9 @@ static int app(int argc, char **argv)
 {
 	(void)argc, (void)argv;
 	go_chan(int) in = go_make(int, 0), left = go_make(int, 0), right = go_make(int, 0);
+	go_defer_unref(in);
+	go_defer_unref(left);
+	go_defer_unref(right);
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 	int64_t product_of = 0;
 	int sum_of = 0;
@@ -62,10 +65,6 @@ static int app(int argc, char **argv)
 	GO_WG(&wg, sum, go_recv_only(left), &sum_of);
 	GO_WG(&wg, product, go_recv_only(right), &product_of);
 	go_wg_wait(&wg);
-	go_unref(in);
-	go_unref(left);
-	go_unref(right);
-
 	printf("1 to 15: sum %d, product %lld\n", sum_of, (long long)product_of);
 	return nobody_left();
 }

@@ -19,16 +19,17 @@ static const int64_t patience[] = {[NEVER] = 5 * GO_MILLISECOND, [AT_ONCE] = GO_
 
 static void serve(int how, go_receiver(char) shutdown, go_sender(int) answer)
 {
+	go_defer_unref(answer);
 	if (how == NEVER)
 		go_recv(shutdown, NULL); /* it is stuck */
 	go_send(answer, 42);             /* there is room: this does not wait */
-	go_unref(answer);
 }
 GO_TASK(serve, int, go_receiver(char), go_sender(int));
 
 static void ask(int how, go_receiver(char) shutdown)
 {
 	go_chan(int) answer = go_make(int, 1);
+	go_defer_unref(answer);
 	int value;
 
 	go(serve, how, shutdown, go_send_only(go_ref(answer)));
@@ -40,19 +41,18 @@ static void ask(int how, go_receiver(char) shutdown)
 		printf("after: no answer in time\n");
 		break;
 	}
-	go_unref(answer);
 }
 
 /* --- A context --- */
 
 static void serve_ctx(const go_ctx *ctx, int how, go_sender(int) answer)
 {
+	go_defer_unref(answer);
 	if (how == AT_ONCE)
-		(void)go_select(GO_SEND(answer, 42), GO_DONE(ctx));
+		go_select(GO_SEND(answer, 42), GO_DONE(ctx));
 	else
 		go_recv(go_ctx_done(ctx), NULL); /* works on it until nobody wants it any more */
 	go_ctx_unref(ctx);
-	go_unref(answer);
 }
 GO_TASK(serve_ctx, const go_ctx *, int, go_sender(int));
 
@@ -60,12 +60,10 @@ GO_TASK(serve_ctx, const go_ctx *, int, go_sender(int));
 static int step(const go_ctx *ctx, int how, int *value)
 {
 	go_chan(int) answer = go_make(int, 0);
+	go_defer_unref(answer);
 
 	go(serve_ctx, go_ctx_ref(ctx), how, go_send_only(go_ref(answer)));
-	int at = go_select(GO_RECV(answer, value), GO_DONE(ctx));
-
-	go_unref(answer);
-	return at == 0 ? 0 : go_ctx_err(ctx);
+	return go_select(GO_RECV(answer, value), GO_DONE(ctx)) == 0 ? 0 : go_ctx_err(ctx);
 }
 
 static void ask_ctx(int how)

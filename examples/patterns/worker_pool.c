@@ -55,6 +55,8 @@ static int app(int argc, char **argv)
 	(void)argc, (void)argv;
 	go_chan(struct job) jobs = go_make(struct job, 0);
 	go_chan(struct result) results = go_make(struct result, 0);
+	go_defer_unref(jobs); /* at the end of the block, whichever way it is left */
+	go_defer_unref(results);
 	go_waitgroup workers = GO_WAITGROUP_INIT;
 	int steps[JOBS] = {0}, answers = 0, longest = 0;
 
@@ -67,8 +69,6 @@ static int app(int argc, char **argv)
 		steps[r.id] = r.steps;
 		answers++;
 	}
-	go_unref(jobs);
-	go_unref(results);
 
 	check(answers == JOBS);
 	for (int id = 0; id < JOBS; id++)

@@ -285,8 +285,10 @@ static void
 entry(void *arg)
 {
 	struct g *g = arg;
-	struct m *m = sched_arrive();
+	struct m *m;
 
+	race_acquire(g->stack);		/* arriving may use it, for timers that are due */
+	m = sched_arrive();
 	do {
 		run(m, g);
 		m = end(g);

@@ -4,7 +4,8 @@
  *
  * Who starts them asks a go_sema first, and waits there.  So there are hardly more goroutines than
  * it has units, unlike in semaphore.c, where there is one for each task and most of them wait.
- * Heavy tasks take several units; they are not overtaken for ever by light ones.
+ * Heavy tasks take several units; they are not overtaken for ever by light ones.  Where all weigh
+ * the same, go_group_limit does this for a go_group.
  */
 #include <goro.h>
 #include <stdatomic.h>

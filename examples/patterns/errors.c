@@ -2,8 +2,8 @@
 /*
  * errors.c - a goroutine's error gets to whoever can do something about it.
  *
- * Fail fast: the first error cancels what all work under, and stays there as its cause.  For work
- * that is worth nothing unless all of it succeeds.
+ * Fail fast: in a group the first error ends the others, and is what go_group_wait returns.  For
+ * work that is worth nothing unless all of it succeeds.
  *
  * Collect: each result has its error beside it, and all of them are received.  For work of which
  * every part counts by itself.
@@ -17,34 +17,34 @@ enum { PARTS = 8 };
 
 /* --- Fail fast --- */
 
-/* 0 or a negative errno value.  Would take for ever: so it must heed the context. */
-static int download(const go_ctx *ctx, int part)
+struct download { int part; go_receiver(int) data; };
+
+/*
+ * 0 or a negative errno value.  A member of a group is bound to the group's context, which ends
+ * each _until call once it is cancelled; in a select there would have to be a GO_DONE.
+ */
+static int download(void *p)
 {
-	if (part == 5)
+	struct download *d = p;
+
+	if (d->part == 5)
 		return -EIO;
-	go_recv(go_ctx_done(ctx), NULL);
-	return go_ctx_err(ctx);
+	return go_recv_until(d->data, NULL, GO_FOREVER); /* it never comes: -ECANCELED */
 }
-
-static void try_download(go_ctx *ctx, int part)
-{
-	int err = download(ctx, part);
-
-	if (err)
-		go_ctx_cancel_cause(ctx, err, NULL); /* the first one counts */
-}
-GO_TASK(try_download, go_ctx *, int);
 
 static int all_or_nothing(const go_ctx *parent)
 {
-	go_ctx *ctx = go_ctx_with_cancel(parent);
-	go_defer_end(ctx);
-	go_waitgroup wg = GO_WAITGROUP_INIT;
+	go_chan(int) data = go_make(int, 0);
+	go_defer_unref(data);
+	go_group group = GO_GROUP_INIT;
+	struct download d[PARTS];
 
-	for (int i = 0; i < PARTS; i++)
-		GO_WG(&wg, try_download, ctx, i);
-	go_wg_wait(&wg); /* for all, not only for the first that fails */
-	return go_ctx_cause(ctx, NULL);
+	go_group_ctx(&group, parent);
+	for (int i = 0; i < PARTS; i++) {
+		d[i] = (struct download){i, go_recv_only(data)};
+		go_group_spawn(&group, download, &d[i]);
+	}
+	return go_group_wait(&group); /* for all, not only for the first that fails */
 }
 
 /* --- Collect --- */

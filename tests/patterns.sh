@@ -138,7 +138,8 @@ check_all()
 	for pattern in "$sources"/*.c; do
 		pattern=$(basename "$pattern" .c)
 		[ -f "seen_$pattern" ] || failed 'not tested here'
-		grep -q "^|.*\`$pattern\`" "$sources/../README.md" || failed 'not in examples/README.md'
+		grep -q "^|.*\`$pattern\`" "$sources/../README.md" ||
+			failed 'not in examples/README.md'
 		count=$((count + 1))
 		rm -f out want
 		timeout -k 10 300 $emulator "$bin/$pattern" >/dev/full 2>err

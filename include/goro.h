@@ -29,7 +29,8 @@
  *           is listed.
  * Time.     int64_t nanoseconds.  A duration is relative.  A deadline is a go_now() value:
  *           GO_FOREVER is never, any past one means "do not wait"; what can be done at once
- *           is done even then.
+ *           is done even then.  Every _until function that blocks may also return -ECANCELED
+ *           or -ETIMEDOUT because of a context that its caller is bound to (go_ctx_bind).
  * Memory.   What was written before a send, close, unlock, done or spawn is seen by whoever
  *           receives, locks, waits or starts after it (go.dev/ref/mem).
  * Origin.   "Go: x" names what a function is modelled on; see pkg.go.dev, or go.dev/ref/spec
@@ -117,7 +118,10 @@ GO_API int go_procs(int n);
 /* CPUs this process may use, by affinity mask and cgroup quota, at least 1.  Go: runtime.NumCPU. */
 GO_API int go_cpus(void);
 
-/* Goroutines that have been started and have not ended.  Go: runtime.NumGoroutine. */
+/*
+ * Goroutines that have been started and have not ended.  One that was the last to call go_wg_done
+ * may still be among them for a moment.  Go: runtime.NumGoroutine.
+ */
 GO_API int go_count(void);
 
 /* "major.minor.patch" of the library, which may be newer than this header. */
@@ -222,8 +226,8 @@ GO_API void *go_blocking(void *(*fn)(void *), void *arg);
  * GO_TASK(f, T1, T2); after a declaration of void f(T1, T2) lets GO(f, a, b) start it in a
  * goroutine.  a and b are checked and converted as in a call, then copied to the new stack:
  * nothing to allocate, free or keep alive.  A task that starts itself has its prototype,
- * GO_TASK and body in this order.  Up to six parameters, 512 bytes in all.  Go: spec, Go
- * statements.
+ * GO_TASK and body in this order.  Up to six parameters, 512 bytes in all.  If the compiler
+ * knows no go__entry_f, then GO_TASK(f, ...) is missing.  Go: spec, Go statements.
  */
 #define GO(...) GO__CAT(GO__GO, GO__MANY(__VA_ARGS__))(__VA_ARGS__)
 #define GO_TASK(...) GO__CAT(GO__TASK, GO__MANY(__VA_ARGS__))(__VA_ARGS__)
@@ -232,8 +236,10 @@ GO_API void *go_blocking(void *(*fn)(void *), void *arg);
 /*
  * What the typed channels further down are made of, and what to call from other languages.
  * Elements are copied as bytes.  Channels are counted: whoever outlives the creator has its
- * own reference, and gives it back when it has returned from its last call.  A NULL channel is
- * Go's nil channel: sending and receiving wait for ever.  Go: spec, Channel types.
+ * own reference, and gives it back when it has returned from its last call.  But who receives
+ * what another's last call sends, or learns by it that the channel is closed, may drop the last
+ * one at once, whether or not that call has returned.  A NULL channel is Go's nil channel:
+ * sending and receiving wait for ever.  Go: spec, Channel types.
  */
 
 typedef struct go_ch go_ch;
@@ -290,7 +296,7 @@ enum {
 typedef struct go_case {
 	go_ch  *chan;		/* RECV, SEND; NULL: never ready */
 	void   *elem;		/* RECV: may be NULL; SEND */
-	bool   *ok;		/* RECV: may be NULL; set to false if found closed and drained */
+	bool   *ok;		/* RECV: may be NULL; true: a value; false: closed and drained */
 	int64_t arg;		/* AFTER: duration; UNTIL: deadline */
 	int32_t op;		/* GO_OP_* */
 	int32_t reserved;	/* 0 */
@@ -555,8 +561,8 @@ GO_API int go_ctx_err(const go_ctx *ctx);
 GO_API const char *go_ctx_strerror(const go_ctx *ctx);
 
 /*
- * Once it is done, the err of the go_ctx_cancel_cause, here or further up, that did it, otherwise
- * what go_ctx_err gives.  *why, unless why is NULL, is its text or NULL; it lives as long as ctx.
+ * 0 while it is not done; then the err of the go_ctx_cancel_cause, here or further up, that did
+ * it, or what go_ctx_err gives if it was something else.  *why, unless why is NULL, is its text or NULL; it lives as long as ctx.
  * Go: context.Cause.
  */
 GO_API int go_ctx_cause(const go_ctx *ctx, const char **why);
@@ -871,7 +877,7 @@ GO_API void go_dump(int fd);
  *   go_select_until(t, cases...)    -ETIMEDOUT past the deadline t
  *   go_tryselect(cases...)          -ETIMEDOUT if none can go on now
  *   GO_RECV(c, p)                   receives to *p; p may be NULL
- *   GO_RECV_OK(c, p, ok)            and *ok: false if c was closed and drained
+ *   GO_RECV_OK(c, p, ok)            and *ok, bool: was it a value, or c closed and drained?
  *   GO_SEND(c, v)                   sends v, converted to T
  *   GO_DONE(ctx)                    chosen when the context is done
  *   GO_DEFAULT                      chosen when no other can go on
@@ -931,8 +937,8 @@ struct go__range {
 #define go_make(T, cap)       ((go_chan(T))go_chan_make(sizeof(T), (cap)))
 #define go_send(c, ...)       go_chan_send(GO__TX(c), GO__IN(c, __VA_ARGS__))
 #define go_recv(c, p)         go_chan_recv(GO__RX(c), GO__OUT(c, p))
-#define go_trysend(c, ...)    (GO__SEND_UNTIL(c, GO_NOWAIT, __VA_ARGS__) == 0)
-#define go_tryrecv(c, p)      (go_recv_until(c, p, GO_NOWAIT) == 0)
+#define go_trysend(c, ...)    go__done(GO__SEND_UNTIL(c, GO_NOWAIT, __VA_ARGS__))
+#define go_tryrecv(c, p)      go__done(go_recv_until(c, p, GO_NOWAIT))
 #define go_send_until(c, ...) GO__CAT(GO__UNTIL, GO__NARG(__VA_ARGS__))(c, __VA_ARGS__)
 #define go_recv_until(c, p, t) go_chan_recv_until(GO__RX(c), GO__OUT(c, p), (t))
 #define go_close(c)           go_chan_close(GO__TX(c))
@@ -946,6 +952,9 @@ struct go__range {
 #define go_range(v, c)        GO__RANGE(GO__CAT(go__r_, v), GO__RX(c), GO__ELEM(c), v)
 #define go_timer_c(t)         ((go_receiver(int64_t))go_timer_chan(t))
 #define go_ctx_done(ctx)      ((go_receiver(char))go_ctx_done_chan(ctx))
+
+/* A function, so that a try whose success does not matter can be a statement. */
+static inline bool go__done(int result) { return result == 0; }
 
 /* The last argument is the deadline; what is before it belongs to one value. */
 #define GO__SEND_UNTIL(c, t, ...) go_chan_send_until(GO__TX(c), GO__IN(c, __VA_ARGS__), (t))

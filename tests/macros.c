@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * macros.c - the macros of the public header at run time: arguments are evaluated once, literals
- * with commas are one value, GO_TASK carries every kind of argument, go_range and go_defer behave
- * like statements.  More on values in chan_typed.c; what must not compile is in reject/.
+ * with commas are one value, GO_TASK carries every kind of argument, go_range behaves like
+ * a statement.  More on values in chan_typed.c; what must not compile is in reject/.
  */
 #include "goro.h"
 
@@ -361,6 +361,21 @@ TEST(timers_have_typed_channels)
 	go_timer_free(t);
 }
 
+/* --- Tries ------------------------------------------------------------------------------ */
+
+TEST(a_try_may_be_a_statement)
+{
+	go_chan(int) c = go_make(int, 1);
+	int v = 0;
+
+	go_trysend(c, 1);
+	go_trysend(c, 2);		/* full: dropped */
+	go_tryrecv(c, &v);
+	go_tryrecv(c, &v);		/* nothing there */
+	assert_int_equal(v, 1);
+	go_unref(c);
+}
+
 /* --- Tasks ----------------------------------------------------------------------------- */
 
 static void tree(int depth, go_waitgroup *wg, go_sender(int) leaves);
@@ -474,109 +489,6 @@ TEST(arguments_are_converted_as_in_a_call)
 	go_unref(c);
 }
 
-/* --- Defer ----------------------------------------------------------------------------- */
-
-static char order[8];
-
-static void note(void *letter)
-{
-	strncat(order, letter, 1);
-}
-
-static int leave_by_return(void)
-{
-	go_defer(note, (void *)"r");
-	return (int)strlen(order);
-}
-
-TEST(deferred_calls_run_in_reverse_at_the_end_of_the_block)
-{
-	order[0] = '\0';
-	{
-		go_defer(note, (void *)"c"); go_defer(note, (void *)"b");
-		go_defer(note, (void *)"a");
-		assert_string_equal(order, "");
-	}
-	assert_string_equal(order, "abc");
-}
-
-TEST(deferred_calls_run_however_the_block_is_left)
-{
-	order[0] = '\0';
-	assert_int_equal(leave_by_return(), 0);
-	for (int i = 0; i < 3; i++) {
-		go_defer(note, (void *)"l");
-		if (i == 0)
-			continue;
-		if (i == 1)
-			break;
-	}
-	{
-		go_defer(note, (void *)"g");
-		goto out;
-	}
-out:
-	assert_string_equal(order, "rllg");
-}
-
-TEST(defer_unlocks_and_counts_down)
-{
-	go_mutex m = GO_MUTEX_INIT;
-	go_waitgroup wg = GO_WAITGROUP_INIT;
-
-	go_wg_add(&wg, 1);
-	{
-		go_mutex_lock(&m);
-		go_defer_unlock(&m);
-		go_defer_done(&wg);
-		assert_false(go_mutex_trylock(&m));
-		assert_int_equal(go_wg_wait_until(&wg, GO_NOWAIT), -ETIMEDOUT);
-	}
-	assert_int_equal(go_wg_wait_until(&wg, GO_NOWAIT), 0);
-	assert_true(go_mutex_trylock(&m));
-	go_mutex_unlock(&m);
-}
-
-TEST(defer_unlocks_readers_and_writers)
-{
-	go_rwmutex rw = GO_RWMUTEX_INIT;
-
-	{
-		go_rwmutex_rlock(&rw);
-		go_defer_runlock(&rw);
-		assert_true(go_rwmutex_tryrlock(&rw));
-		go_rwmutex_runlock(&rw);
-		assert_false(go_rwmutex_trylock(&rw));
-	}
-	{
-		assert_true(go_rwmutex_trylock(&rw));
-		go_defer_rwunlock(&rw);
-		assert_false(go_rwmutex_tryrlock(&rw));
-	}
-	assert_true(go_rwmutex_trylock(&rw));
-	go_rwmutex_unlock(&rw);
-}
-
-static void panic_in_two_scopes(void *arg)
-{
-	go_defer(note, (void *)"o");
-	{
-		go_defer(note, (void *)"i");
-		go_panic("%s", (const char *)arg);
-	}
-}
-
-TEST(deferred_calls_run_in_a_panic)
-{
-	order[0] = '\0';
-	{
-		go_defer(note, (void *)"x");
-		assert_false(go_try(panic_in_two_scopes, (void *)"", NULL));
-		assert_string_equal(order, "io");
-	}
-	assert_string_equal(order, "iox");
-}
-
 static int run(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -596,16 +508,12 @@ static int run(int argc, char **argv)
 		cmocka_unit_test(select_returns_the_position_of_the_case),
 		cmocka_unit_test(cases_may_be_collected_and_used_again),
 		cmocka_unit_test(timers_have_typed_channels),
+		cmocka_unit_test(a_try_may_be_a_statement),
 		cmocka_unit_test(a_task_may_start_itself),
 		cmocka_unit_test(a_task_may_have_no_parameters),
 		cmocka_unit_test(a_task_may_have_six_parameters_of_any_kind),
 		cmocka_unit_test(large_and_aligned_arguments_arrive_whole),
 		cmocka_unit_test(arguments_are_converted_as_in_a_call),
-		cmocka_unit_test(deferred_calls_run_in_reverse_at_the_end_of_the_block),
-		cmocka_unit_test(deferred_calls_run_however_the_block_is_left),
-		cmocka_unit_test(defer_unlocks_and_counts_down),
-		cmocka_unit_test(defer_unlocks_readers_and_writers),
-		cmocka_unit_test(deferred_calls_run_in_a_panic),
 	};
 
 	(void)argc;

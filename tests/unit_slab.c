@@ -524,74 +524,6 @@ static void a_get_waits_for_an_arena_in_the_making(void **state)
 	assert_int_equal(in_child(wait_for_the_last_arena), 0);
 }
 
-#define HAMMERS	4
-
-static struct slab *hammered;
-static uint32_t stop;
-
-static void *hammer(void *arg)
-{
-	void *v[200];
-	struct rand r;
-	int round, n = 0, i, k;
-	uintptr_t bad = 0;
-
-	rand_seed(&r, (uintptr_t)arg);
-	for (round = 0; round < 3000; round++) {
-		k = (int)rand_below(&r, 60);
-		if (n + k <= 200) {
-			if (slab_get(hammered, v + n, k) != k)
-				return (void *)UINTPTR_MAX;
-			for (i = n; i < n + k; i++)
-				*(void **)v[i] = &v[i];		/* mine */
-			n += k;
-		}
-		for (i = 0; i < n; i++)
-			bad += *(void **)v[i] != &v[i];
-		k = n < k ? n : k;
-		n -= k;
-		slab_put(hammered, v + n, k);
-	}
-	slab_put(hammered, v, n);
-	return (void *)bad;
-}
-
-static void *trim_and_look(void *arg)
-{
-	uintptr_t trimmed = 0;
-	void *slot = NULL;
-
-	(void)arg;
-	while (!load_acq(&stop)) {
-		trimmed += slab_trim(hammered, 10, 300);
-		slot = slab_next(hammered, slot);
-	}
-	return (void *)trimmed;
-}
-
-static void threads_never_share_a_slot(void **state)
-{
-	pthread_t t[HAMMERS], trimmer[2];
-	void *bad, *trimmed[2];
-	size_t i;
-
-	(void)state;
-	hammered = new_slab(os_page(), 0, 32, 1 << 18);
-	for (i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&trimmer[i], NULL, trim_and_look, NULL), 0);
-	for (i = 0; i < HAMMERS; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, hammer, (void *)(i + 1)), 0);
-	for (i = 0; i < HAMMERS; i++) {
-		pthread_join(t[i], &bad);
-		assert_null(bad);
-	}
-	store_rel(&stop, 1);
-	for (i = 0; i < 2; i++)
-		pthread_join(trimmer[i], &trimmed[i]);
-	assert_true((uintptr_t)trimmed[0] + (uintptr_t)trimmed[1] > 0);
-	assert_true(stats(hammered).slots == stats(hammered).free_warm + stats(hammered).free_cold);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -609,7 +541,6 @@ int main(void)
 		cmocka_unit_test(a_slot_put_twice_and_a_foreign_one_are_fatal),
 		cmocka_unit_test(exhaustion_returns_fewer_and_is_not_final),
 		cmocka_unit_test(a_get_waits_for_an_arena_in_the_making),
-		cmocka_unit_test(threads_never_share_a_slot),
 	};
 
 	os_init();

@@ -32,7 +32,8 @@ WEAK void	__tsan_destroy_fiber(void *fiber);
 WEAK void	__tsan_switch_to_fiber(void *fiber, unsigned flags);
 WEAK void	__tsan_acquire(void *addr);
 WEAK void	__tsan_release(void *addr);
-WEAK void	AnnotateBenignRaceSized(const char *file, int line, const volatile void *p, size_t n, const char *why);
+WEAK void	AnnotateBenignRaceSized(const char *file, int line, const volatile void *p, size_t n,
+				const char *why);
 
 WEAK void	AnnotateIgnoreReadsBegin(const char *file, int line);
 WEAK void	AnnotateIgnoreReadsEnd(const char *file, int line);

@@ -171,13 +171,6 @@ next_region(struct slab *s, const struct slab_region *after)
 	return best;
 }
 
-/* A hint: not locked, so an arena may be in between. */
-static bool
-is_free(const struct slab *s, const struct slab_arena *a)
-{
-	return load_rlx(&a->n[FREE_WARM]) + load_rlx(&a->n[FREE_COLD]) == (int)s->class.arena_slots;
-}
-
 void *
 slab_next(struct slab *s, const void *slot)
 {
@@ -196,8 +189,10 @@ slab_next(struct slab *s, const void *slot)
 		a++;
 	}
 	while (r != NULL) {
+		/* Whether all are free is a hint: not locked, so some may be in between. */
 		for (; a < r->arenas + load_rlx(&r->high); a++)
-			if (load_acq(&a->state) == ARENA_READY && !is_free(s, a))	/* [slab-arena] */
+			if (load_acq(&a->state) == ARENA_READY &&		/* [slab-arena] */
+			    load_rlx(&a->n[FREE_WARM]) + load_rlx(&a->n[FREE_COLD]) < (int)s->class.arena_slots)
 				return arena_lo(s, r, a);
 		if ((r = next_region(s, r)) != NULL)
 			a = r->arenas;
@@ -463,12 +458,6 @@ prev_warm(struct slab *s, struct cursor *c)
 	return a;
 }
 
-static void
-add_range(struct slab *s, char *lo, size_t size)
-{
-	s->range[s->nranges++] = (struct os_range){.lo = lo, .size = size};
-}
-
 /* All slots of a are free: all of it leaves.  The cold ones too, as they are in the range. */
 static size_t
 take_whole(struct slab *s, struct slab_region *r, struct slab_arena *a)
@@ -481,7 +470,7 @@ take_whole(struct slab *s, struct slab_region *r, struct slab_arena *a)
 	}
 	count(s, r, a, FREE_WARM, -a->n[FREE_WARM]);
 	count(s, r, a, FREE_COLD, -a->n[FREE_COLD]);
-	add_range(s, arena_lo(s, r, a), s->arena_size);
+	s->range[s->nranges++] = (struct os_range){.lo = arena_lo(s, r, a), .size = s->arena_size};
 	return n;
 }
 
@@ -503,8 +492,9 @@ take_slots(struct slab *s, struct slab_region *r, struct slab_arena *a, size_t n
 		if (i == end)
 			i--;
 		else
-			add_range(s, slot_at(s, r, a, i) + s->class.guard,
-			    (end - i) * s->class.slot_size - s->class.guard);
+			s->range[s->nranges++] = (struct os_range){
+				.lo = slot_at(s, r, a, i) + s->class.guard,
+				.size = (end - i) * s->class.slot_size - s->class.guard};
 	}
 	count(s, r, a, FREE_WARM, -(int)taken);
 	return taken;
@@ -563,8 +553,7 @@ slab_trim(struct slab *s, size_t keep, size_t max)
 	struct cursor c;
 	int err = 0;
 
-	if (HARD)
-		keep = 0;
+	keep = HARD ? 0 : keep;
 	lock(&s->lock, RANK_SLAB);
 	n = load_own(&s->nregions);
 	if (s->trimming || n == 0) {

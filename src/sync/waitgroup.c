@@ -157,7 +157,7 @@ go_wg_wait_until(go_waitgroup *wg, int64_t deadline)
 void
 go_wg_wait(go_waitgroup *wg)
 {
-	wait_until(wg, OS_NEVER, false) == 0 ? (void)0 : fatal("goro: WaitGroup.Wait without deadline timed out");
+	ensure(wait_until(wg, OS_NEVER, false) == 0);
 }
 
 /* --- Spawning --- */

@@ -254,6 +254,13 @@ static void keep_storing(int n, bool clears) {
 }
 GO_TASK(keep_storing, int, bool);
 
+static bool is_clear(void) {
+	void *obj = go_value_load(&board.v);
+
+	go_value_release(&board.v, obj);
+	return obj == NULL;
+}
+
 static void check_board(void) {
 	go_waitgroup writers = GO_WAITGROUP_INIT;
 	int n = (int)support_scale(3000), salts[2] = {100, 101};
@@ -269,7 +276,7 @@ static void check_board(void) {
 	GO_WG(&writers, keep_storing, n, true);
 	GO_WG(&writers, keep_storing, n, false);
 	go_wg_wait(&writers);
-	wait_until(atomic_load(&board.reads) > 0 || go_value_load(&board.v) == NULL);
+	wait_until(atomic_load(&board.reads) > 0 || is_clear());
 	atomic_store(&board.stop, true);
 	go_wg_wait(&board.wg);
 	for (int i = 0; i < 2; i++)

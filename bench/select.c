@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * select: one goroutine selects over 4 unbuffered channels, each with its producer; ns an item.
- * And one case with a default, on a channel where nothing ever comes; ns a select.
+ * And one case with a default, on a channel where nothing ever comes, as a select and as the
+ * go_tryrecv that says the same; ns an attempt.
  */
 #include "bench.h"
 
@@ -54,6 +55,20 @@ poll_empty(long n)
 	bench_check(received == 0, "select_default: nobody sent anything");
 }
 
+static void
+try_empty(long n)
+{
+	go_chan(long) c = go_make(long, 0);
+	long received = 0;
+	long v;
+
+	for (long i = 0; i < n; i++)
+		if (go_tryrecv(c, &v))
+			received++;
+	go_unref(c);
+	bench_check(received == 0, "tryrecv: nobody sent anything");
+}
+
 static int
 bench(int argc, char **argv)
 {
@@ -61,6 +76,7 @@ bench(int argc, char **argv)
 
 	bench_each("select_4", fan_in, n);
 	bench_each("select_default", poll_empty, n * POLLS_PER_ITEM);
+	bench_each("tryrecv", try_empty, n * POLLS_PER_ITEM);
 	return 0;
 }
 

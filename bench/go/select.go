@@ -10,11 +10,13 @@ const (
 )
 
 // select: one goroutine selects over 4 unbuffered channels, each with its producer; ns an item.
-// And one case with a default, on a channel where nothing ever comes; ns a select.
+// And one case with a default, on a channel where nothing ever comes, which is a select with default
+// and Go's way to try; ns an attempt.
 func selects(args []string) {
 	n := size(args, 1_000_000, selectChannels)
 	each("select_4", fanIn, n)
 	each("select_default", pollEmpty, n*pollsPerItem)
+	each("tryrecv", pollEmpty, n*pollsPerItem)
 }
 
 func fanIn(n int) {

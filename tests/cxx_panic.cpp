@@ -10,6 +10,13 @@
 #define TSAN
 #endif
 #endif
+#if defined __SANITIZE_ADDRESS__
+#define ASAN
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define ASAN
+#endif
+#endif
 
 #include "goro.h"
 
@@ -185,7 +192,7 @@ static void a_caught_panic_leaves_no_exception_behind()
 	go_panic_info info = GO_PANIC_INFO_INIT;
 
 	for (int i = 0; i < 10; i++) {
-#if !defined __SANITIZE_ADDRESS__	/* which complains of their memory */
+#if !defined ASAN	/* which complains of their memory */
 		CHECK(!go_try(panic_in_catch, nullptr, &info));
 		CHECK(std::strcmp(info.message, "in the handler") == 0);
 		CHECK(std::current_exception() == nullptr && uncaught() == 0);

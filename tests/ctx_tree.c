@@ -299,6 +299,42 @@ TEST(a_done_channel_asked_for_during_the_cancellation_is_closed) {
 	}
 }
 
+struct cancelled { _Atomic(go_ctx *) next; int rounds; };
+
+static void *
+cancel_each_in_thread(void *arg)
+{
+	struct cancelled *c = arg;
+	go_ctx *ctx;
+
+	for (int i = 0; i < c->rounds; i++) {
+		while ((ctx = atomic_exchange(&c->next, NULL)) == NULL)
+			go_checkpoint();
+		go_ctx_end(ctx);
+	}
+	return NULL;
+}
+
+/* Go's Context says so: while Done is not closed, Err returns nil. */
+TEST(who_finds_it_done_finds_its_channel_closed) {
+	struct cancelled c = {.rounds = (int)support_scale(20000) + 5};
+	pthread_t t;
+
+	CHECK_EQ(pthread_create(&t, NULL, cancel_each_in_thread, &c), 0);
+	for (int i = 0; i < c.rounds; i++) {
+		go_ctx *ctx = go_ctx_with_cancel(NULL);
+		go_receiver(char) done = go_ctx_done(ctx);
+
+		go_ctx_ref(ctx);
+		atomic_store(&c.next, ctx);
+		while (go_ctx_err(ctx) == 0)
+			go_checkpoint();
+		CHECK_EQ(go_select(GO_RECV(done, NULL), GO_DEFAULT), 0);
+		go_ctx_unref(ctx);
+	}
+	pthread_join(t, NULL);
+}
+
 static void *
 cancel_in_thread(void *arg)
 {
@@ -340,6 +376,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(children_may_go_while_their_parent_is_cancelled),
 	cmocka_unit_test(no_child_is_missed),
 	cmocka_unit_test(a_done_channel_asked_for_during_the_cancellation_is_closed),
+	cmocka_unit_test(who_finds_it_done_finds_its_channel_closed),
 	cmocka_unit_test(threads_watch_and_cancel_as_well),
 };
 

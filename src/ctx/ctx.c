@@ -32,8 +32,8 @@
  * idle now, is armed again for at once, and the P's goroutines run meanwhile.  The rare last
  * reference dropped there starts a goroutine to free what it belonged to, because of (5).
  *
- * Lock order: the table's bucket or channels of a wait that is bound (wait.c), a context, a
- * timer heap.  done is closed, and goroutines are made runnable, with nothing locked.
+ * Lock order: the table's bucket or channels of a wait that is bound (wait.c), or the context's
+ * own channel; a context; a timer heap.  Goroutines are made runnable with nothing locked.
  *
  * Rejected: one lock per tree.  Every request of a server is a child of the same root.
  *
@@ -165,47 +165,58 @@ wake(struct m *m, struct gqueue *q)
 		sched_ready_all(m, q);
 }
 
-static void
-close_done(struct m *m, go_ch *done)
+/* c and, before it, the channel, if somebody has asked for that; returns it. */
+static go_ch *
+lock_both(struct go_ctx *c)
 {
-	struct gqueue q = {0};
+	for (;;) {
+		go_ch *done = load_acq(&c->done);		/* [ctx-done] */
 
-	lock(&done->lock, RANK_CHAN);
-	if (!done->closed)
-		chan_close_locked(done, &q);
-	unlock(&done->lock);
-	wake(m, &q);
+		if (done != NULL)
+			lock(&done->lock, RANK_CHAN);
+		lock(&c->scope.lock, RANK_CTX);
+		if (likely(c->done == done))
+			return done;
+		unlock(&c->scope.lock);		/* made just now, it stays that */
+	}
 }
 
 /*
  * Makes c done, unless it is: false.  by_user: the caller of some function, rather than a
  * timer on whatever stack it is.
+ *
+ * Who sees err sees the channel closed, and who finds that closed, by its lock, sees err.
  */
 static bool
 finish_one(struct m *m, struct go_ctx *c, int err, int cause, const char *why, bool by_user)
 {
+	struct gqueue woken = {0};
+	bool ours;
 	go_ch *done;
 
 	if (by_user)
 		race_release(c);
-	lock(&c->scope.lock, RANK_CTX);
-	if (c->scope.err != 0) {
-		unlock(&c->scope.lock);
-		return false;
+	done = lock_both(c);
+	ours = c->scope.err == 0;
+	if (ours) {
+		c->cause = cause;
+		c->why = why;
+		if (done != NULL)
+			store_rlx(&done->closed, true);
+		store_rel(&c->scope.err, err);		/* [ctx-err] publishes these three */
 	}
-	c->cause = cause;
-	c->why = why;
-	store_rel(&c->scope.err, err);			/* [ctx-err] publishes cause and why */
-	done = c->done;
 	unlock(&c->scope.lock);
-	if (c->kind == CTX_DEADLINE)
-		timer_del(&c->timer);
 	if (done != NULL) {
-		if (by_user)
+		if (ours && by_user)
 			race_release(done);
-		close_done(m, done);
+		if (ours)
+			chan_close_locked(done, &woken);
+		unlock(&done->lock);
 	}
-	return true;
+	if (ours && c->kind == CTX_DEADLINE)
+		timer_del(&c->timer);
+	wake(m, &woken);
+	return ours;
 }
 
 /* Locked: a child that is still there, with a reference for us. */

@@ -402,6 +402,8 @@ idle_new_timer(int64_t when)
 {
 	struct m *m;
 
+	if (unlikely(sched.base_alert & ALERT_FENCE))
+		fence_sc();			/* [idle] as idle_wake */
 	if (load_rlx(&sched.n_idle_p) == 0 || when >= load_rlx(&sched.keeper_until))
 		return;
 	lock(&sched.lock, RANK_SCHED);

@@ -130,7 +130,10 @@ release_p(struct m *m)
 		if (load_rlx(&sched.spinning) != 0)
 			return false;
 	}
-	/* If nobody runs, only threads without a P make work, and they fence (runq_put_global). */
+	/*
+	 * If nobody runs, only threads without a P make work and timers, and they fence
+	 * (runq_put_global, sched_timer_added).
+	 */
 	if ((int)load_rlx(&sched.n_idle_p) == load_rlx(&sched.procs))
 		fence_sc();					/* [idle] */
 	else

@@ -156,10 +156,12 @@ sched_timer_added(struct m *m, struct p *p, int64_t when)
 	 * Our own P looks at its timers as it goes, and when it becomes idle.  Only if it has
 	 * other work meanwhile is it worth waking an idle M: decided at the next pick.
 	 */
-	if (m->p == p)
+	if (m->p == p) {
 		p->timer_new = true;
-	else
-		idle_new_timer(when);
+		return;
+	}
+	fence_sc();		/* [idle] without a P, as runq_put_global */
+	idle_new_timer(when);
 }
 
 /* --- Picking --- */

@@ -138,7 +138,11 @@ release_p(struct m *m)
 		fence_sc();					/* [idle] */
 	else
 		os_membarrier();				/* [idle] */
-	return (idle_any_work() || timers_earliest() <= os_now()) && idle_take_p(m) != NULL;
+	if ((!idle_any_work() && timers_earliest() > os_now()) || idle_take_p(m) == NULL)
+		return false;
+	/* There may be more than we take, and those who came meanwhile have relied on the searcher. */
+	may_search(m);
+	return true;
 }
 
 /* We found something to run: if we were the searcher, somebody else should take over. */

@@ -221,7 +221,8 @@ trim(int64_t now, bool all_idle)
 		last_free = now;
 		while ((n = gmem_trim(all_idle)) > 0) {
 			more = true;
-			if (load_rlx(&sched.n_idle_p) != (uint32_t)load_rlx(&sched.procs))
+			/* Nobody can have wanted any since a moment ago: busy, do it once. */
+			if (!all_idle || load_rlx(&sched.n_idle_p) != (uint32_t)load_rlx(&sched.procs))
 				break;
 		}
 	}

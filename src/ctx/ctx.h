@@ -55,6 +55,24 @@ struct ctx_call {
 	uint64_t	creator;	/* its id */
 };
 
+struct ctx_slot {
+	struct link	link;		/* in pending */
+	struct ctx_call	call;
+	uint32_t	number;
+	uint32_t	uses;		/* never 0 in use, so that no token is 0 */
+	struct ctx_slot	*next_free;
+};
+
+enum { CTX_FUNC_BLOCKS = 28 };
+
+/* All under the context's lock. */
+struct ctx_funcs {
+	struct link	pending;
+	struct ctx_slot	*free;
+	uint32_t	made;		/* slots, used or free */
+	struct ctx_slot	*block[CTX_FUNC_BLOCKS];
+};
+
 /* func.c, for ctx.c.  The context is locked; false: there is none left. */
 bool	ctx_take_func(struct go_ctx *c, struct ctx_call *call);
 void	ctx_start(struct m *m, const struct ctx_call *call);

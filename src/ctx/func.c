@@ -18,24 +18,9 @@
 #include "../sched/spawn.h"
 #include "ctx.h"
 
-enum { FIRST = 4, BLOCKS = 28 };	/* block k holds FIRST << k slots: 2^30 in all */
+enum { FIRST = 4, BLOCKS = CTX_FUNC_BLOCKS };	/* block k holds FIRST << k slots: 2^30 in all */
 
 #define BACKGROUND_TOKEN UINT64_MAX	/* a function of the background never runs */
-
-struct slot {
-	struct link	link;		/* in pending */
-	struct ctx_call	call;
-	uint32_t	number;
-	uint32_t	uses;		/* from 1, so that no token is 0 */
-	struct slot	*next_free;
-};
-
-struct ctx_funcs {
-	struct link	pending;
-	struct slot	*free;
-	uint32_t	made;		/* slots, used or free */
-	struct slot	*block[BLOCKS];
-};
 
 /* Where a slot's block and place in it are: block k begins with number FIRST * (2^k - 1). */
 static uint32_t
@@ -44,7 +29,7 @@ block_of(uint32_t number)
 	return 31 - (uint32_t)__builtin_clz(number / FIRST + 1);
 }
 
-static struct slot *
+static struct ctx_slot *
 slot_at(struct ctx_funcs *f, uint32_t number)
 {
 	uint32_t k = block_of(number);
@@ -59,11 +44,11 @@ no_memory(void)
 }
 
 /* A free slot; the context is locked, as a heap is while it grows: that is rare. */
-static struct slot *
+static struct ctx_slot *
 get_slot(struct go_ctx *c)
 {
 	struct ctx_funcs *f = c->funcs;
-	struct slot *s;
+	struct ctx_slot *s;
 
 	if (f == NULL) {
 		c->funcs = f = calloc(1, sizeof(*f));
@@ -86,12 +71,13 @@ get_slot(struct go_ctx *c)
 		s = slot_at(f, number);
 		s->number = number;
 	}
-	s->uses++;
+	if (++s->uses == 0)
+		s->uses = 1;
 	return s;
 }
 
 static void
-put_slot(struct ctx_funcs *f, struct slot *s)
+put_slot(struct ctx_funcs *f, struct ctx_slot *s)
 {
 	list_remove(&s->link);
 	s->next_free = f->free;
@@ -101,11 +87,11 @@ put_slot(struct ctx_funcs *f, struct slot *s)
 bool
 ctx_take_func(struct go_ctx *c, struct ctx_call *call)
 {
-	struct slot *s;
+	struct ctx_slot *s;
 
 	if (c->funcs == NULL || list_empty(&c->funcs->pending))
 		return false;
-	s = container_of(c->funcs->pending.next, struct slot, link);
+	s = container_of(c->funcs->pending.next, struct ctx_slot, link);
 	*call = s->call;
 	put_slot(c->funcs, s);
 	return true;
@@ -150,7 +136,7 @@ go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg)
 	call.creator = m->g->id;
 	lock(&c->scope.lock, RANK_CTX);
 	if (c->scope.err == 0) {
-		struct slot *s = get_slot(c);
+		struct ctx_slot *s = get_slot(c);
 
 		s->call = call;
 		list_append(&c->funcs->pending, &s->link);
@@ -181,7 +167,7 @@ go_ctx_stop_func(const go_ctx *ctx, uint64_t token)
 	lock(&c->scope.lock, RANK_CTX);
 	f = c->funcs;
 	if (f != NULL && number < f->made) {
-		struct slot *s = slot_at(f, number);
+		struct ctx_slot *s = slot_at(f, number);
 
 		stopped = s->uses == token >> 32 && list_linked(&s->link);
 		if (stopped)

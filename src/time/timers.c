@@ -15,6 +15,10 @@
  * `listed' keeps it from being linked twice, and the one link then serves the newer firing
  * [timer-listed].  A list holds a reference.
  *
+ * That link may serve it when the newer firing has only just set due, and goes on.  So who adds the
+ * timer takes the lock of the heap that it was in last before: the next to look for it, in order
+ * to free it, has only the new one's.
+ *
  * Timers are made and stopped far more often than they fire, as time limits.  So
  *
  *   - the channel is made when somebody asks for it (go_timer_chan).  Until then `pending' and
@@ -180,9 +184,12 @@ deliver(struct m *m, struct go_timer *t)
 	} else {
 		ready = send(t, now);
 	}
-	/* Ticks that were missed are missed; the n-th comes never before n periods. */
-	if (t->ticks)
+	if (t->ticks) {
+		/* It is in none; but the heap it was in last may be at work on it, see fire. */
+		timer_del(&t->timer);
+		/* Ticks that were missed are missed; the n-th comes never before n periods. */
 		add(m, t, when + t->period * (1 + (now - when) / t->period));
+	}
 	return ready;
 }
 

@@ -358,6 +358,73 @@ TEST(it_may_be_gone_when_threads_were_done) {
 	}
 }
 
+/*
+ * Threads, whose deadlines are the most exact; done() comes as close behind this one as it can be
+ * brought, for that is where giving up and the last done() may meet.
+ */
+struct meeting {
+	go_waitgroup wg;
+	go_waitgroup *_Atomic given;
+	_Atomic int64_t when;
+	atomic_bool over;
+};
+
+static void *done_at_a_time(void *arg) {
+	struct meeting *m = arg;
+
+	while (!atomic_load(&m->over)) {
+		go_waitgroup *wg = atomic_exchange(&m->given, NULL);
+		int64_t when = atomic_load(&m->when);
+
+		if (wg == NULL)
+			continue;
+		while (go_now() < when)
+			continue;
+		go_wg_done(wg);
+	}
+	return NULL;
+}
+
+static void *wait_twice(void *arg) {
+	struct meeting *m = arg;
+	volatile uint64_t *word = (volatile uint64_t *)(void *)&m->wg;
+	int rounds = (int)support_scale(15000);
+	int64_t later = 50 * GO_MICROSECOND, end = go_now() + 5 * GO_SECOND;
+
+	for (int i = 0; i < rounds && go_now() < end; i++) {
+		int64_t deadline = go_now() + 20 * GO_MICROSECOND;
+
+		m->wg = (go_waitgroup)GO_WAITGROUP_INIT;
+		go_wg_add(&m->wg, 1);
+		atomic_store(&m->when, deadline + later + i * 37 % 1000);
+		atomic_store(&m->given, &m->wg);
+		if (go_wg_wait_until(&m->wg, deadline) == 0) {
+			later += 100;
+		} else {
+			later -= 100;
+			go_wg_wait(&m->wg);
+		}
+		*word = UINT64_C(0xa5a5a5a5a5a5a5a5);
+		for (int k = 0; k < 3000; k++)
+			if (!CHECK(*word == UINT64_C(0xa5a5a5a5a5a5a5a5)))
+				return NULL;
+	}
+	return NULL;
+}
+
+TEST(it_may_be_gone_after_a_second_wait) {
+	struct meeting *m = calloc(1, sizeof *m);
+	pthread_t waiter, doer;
+
+	assert_non_null(m);
+	CHECK_EQ(pthread_create(&doer, NULL, done_at_a_time, m), 0);
+	CHECK_EQ(pthread_create(&waiter, NULL, wait_twice, m), 0);
+	pthread_join(waiter, NULL);
+	atomic_store(&m->over, true);
+	pthread_join(doer, NULL);
+	free(m);
+}
+
 TEST(many_may_wait) {
 	go_waitgroup wg = GO_WAITGROUP_INIT;
 
@@ -390,6 +457,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(it_may_be_gone_after_wait),
 	cmocka_unit_test(it_may_be_freed_after_wait),
 	cmocka_unit_test(it_may_be_gone_when_threads_were_done),
+	cmocka_unit_test(it_may_be_gone_after_a_second_wait),
 	cmocka_unit_test(many_may_wait),
 };
 

@@ -92,16 +92,18 @@ give_up(uint64_t *state, struct addr_waiter *w)
 {
 	for (;;) {
 		struct bucket *b = addr_lock(state);
-		bool queued = w->queued, over = count(load_acq(state)) == 0;	/* [wg] */
+		bool queued = w->queued;
+		uint64_t s = load_acq(state);					/* [wg] */
 
-		if (queued && !over) {
+		/* In one step: a done() in between would find zero with us as a waiter. */
+		while (queued && count(s) != 0 && !cas_ar(state, &s, s - 1))	/* [wg] */
+			continue;
+		if (queued && count(s) != 0)
 			addr_remove(w);
-			sub_ar(state, 1);		/* [wg] */
-		}
 		unlock(&b->lock);
 		if (!queued)
 			return true;	/* the last done() has been here */
-		if (!over)
+		if (count(s) != 0)
 			return false;
 		/* It has seen us as a waiter and will write the word: it must still be there. */
 		go_yield();

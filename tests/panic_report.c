@@ -320,6 +320,17 @@ TEST(main_s_end_does_not_stop_a_panic) {
 			   "panic: crash\n\ngoroutine ");
 }
 
+static int panic_there(void *arg) { go_panic("%s", (const char *)arg); }
+
+CHILD_PLAIN(a_plain_main_runs_one_that_panics) {
+	return go_run(panic_there, (void *)(uintptr_t)arg);
+}
+
+TEST(go_run_does_not_return_from_a_panic) {
+	for (int i = 0; i < 20; i++)
+		CHECK_DIES(a_plain_main_runs_one_that_panics, "crash", "panic: crash\n\ngoroutine ");
+}
+
 static void wait_in_vain(void *arg) {
 	(void)arg;
 	go_chan_recv(NULL, NULL);
@@ -381,6 +392,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(go_try_tells_the_object_beside_the_text),
 	cmocka_unit_test(a_panic_anywhere_is_told_with_its_goroutine),
 	cmocka_unit_test(main_s_end_does_not_stop_a_panic),
+	cmocka_unit_test(go_run_does_not_return_from_a_panic),
 	cmocka_unit_test(a_panic_whose_deferred_call_hangs_does_not_hold_main_for_ever),
 	cmocka_unit_test(a_report_begun_is_finished),
 };

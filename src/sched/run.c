@@ -238,12 +238,15 @@ struct run {
 	struct g	*waiter, *g;
 };
 
+/* Not if a panic that nobody stops is to end the process: main might return before its report. */
 static void
 wake_waiter(void *arg)
 {
 	struct run *r = arg;
 	struct m *m;
 
+	if (panic_under_way())
+		return;
 	race_release(r);
 	m = enter();
 	sched_ready(m, r->waiter);

@@ -179,6 +179,26 @@ TEST(go_exit_counts_as_done_without_an_error) {
 	CHECK_EQ(go_group_wait(&g), 0);
 }
 
+static void exit_now(void *arg) {
+	(void)arg;
+	go_exit();
+}
+
+static int exit_in_a_panic(void *arg) {
+	go_defer(exit_now, NULL);
+	go_panic("%s", (const char *)arg);
+}
+
+TEST(go_exit_in_a_panic_counts_as_done) {
+	static char text[] = "never told";
+	go_group g = GO_GROUP_INIT;
+
+	go_group_limit(&g, 1);
+	for (int i = 0; i < 3; i++)
+		go_group_spawn(&g, exit_in_a_panic, text);
+	CHECK_EQ(go_group_wait(&g), 0);
+}
+
 static int panic_late(void *arg) {
 	go_sleep(GO_MILLISECOND);
 	go_panic("member %s", (const char *)arg);
@@ -313,6 +333,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(spawn_blocks_at_the_limit),
 	cmocka_unit_test(changing_the_limit_while_there_are_members_panics),
 	cmocka_unit_test(go_exit_counts_as_done_without_an_error),
+	cmocka_unit_test(go_exit_in_a_panic_counts_as_done),
 	cmocka_unit_test(misuse_ends_the_process),
 	cmocka_unit_test(members_may_start_members),
 	cmocka_unit_test(goroutines_and_threads_feed_a_group),

@@ -75,7 +75,7 @@ ended(void *arg)
 {
 	go_group *g = arg;
 
-	if (self()->g->panics != NULL)
+	if (panic_under_way())
 		return;
 	go_ctx_unref(go_ctx_bind(NULL));
 	if (g->go__limit != 0)

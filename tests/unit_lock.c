@@ -51,6 +51,31 @@ static void one_at_a_time(void **state)
 	assert_int_equal(counter, THREADS * ROUNDS);
 }
 
+static uint32_t got_it;
+
+static void *be_cancelled_waiting(void *unused)
+{
+	pthread_cancel(pthread_self());		/* takes effect at the next cancellation point */
+	lock(&l, RANK_CHAN);
+	add_rlx(&got_it, 1);
+	unlock(&l);
+	return unused;
+}
+
+/* Who is cut off there would leave other locks held, and records on a stack that is gone. */
+static void waiting_is_no_cancellation_point(void **state)
+{
+	pthread_t t;
+
+	(void)state;
+	lock(&l, RANK_CHAN);
+	assert_int_equal(pthread_create(&t, NULL, be_cancelled_waiting, NULL), 0);
+	usleep(20000);
+	unlock(&l);
+	pthread_join(t, NULL);
+	assert_int_equal(load_rlx(&got_it), 1);
+}
+
 static void trying_fails_while_it_is_held(void **state)
 {
 	(void)state;
@@ -181,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_at_a_time),
+		cmocka_unit_test(waiting_is_no_cancellation_point),
 		cmocka_unit_test(trying_fails_while_it_is_held),
 #ifdef GORO_RANKS
 		cmocka_unit_test(a_broken_order_is_fatal_and_names_both),

@@ -5,7 +5,6 @@
 #include "lock.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include "fatal.h"
 
@@ -25,8 +24,8 @@ try(struct lock *l)
 void
 lock_slow(struct lock *l)
 {
-	struct timespec nap = {0, 20000};
-	int saved = errno, i;
+	int64_t nap = 20000;
+	int i;
 
 	for (i = 0; i < SPINS; i++) {
 		if (try(l))
@@ -39,11 +38,10 @@ lock_slow(struct lock *l)
 			return;
 	}
 	while (!try(l)) {
-		nanosleep(&nap, NULL);
-		if (nap.tv_nsec < LONGEST_NAP)
-			nap.tv_nsec *= 2;
+		os_nap(nap);
+		if (nap < LONGEST_NAP)
+			nap *= 2;
 	}
-	errno = saved;
 }
 
 void

@@ -259,6 +259,16 @@ os_futex_wake(uint32_t *addr, int n)
 }
 
 void
+os_nap(int64_t ns)
+{
+	struct timespec t = {ns / 1000000000, ns % 1000000000};
+	int saved = errno;
+
+	syscall(SYS_nanosleep, &t, NULL);
+	errno = saved;
+}
+
+void
 os_membarrier(void)
 {
 	int saved = errno;

@@ -42,6 +42,12 @@ uint64_t os_seed(void);
 int	os_futex_wait(uint32_t *addr, uint32_t val, int64_t deadline);
 int	os_futex_wake(uint32_t *addr, int n);
 
+/*
+ * Sleep for about that long.  No cancellation point, as nanosleep is: pthread_cancel would end a
+ * foreign thread here with locks held and waiter records on its stack.
+ */
+void	os_nap(int64_t ns);
+
 /* A full memory barrier on every running thread of the process [m-retake]. */
 void	os_membarrier(void);
 

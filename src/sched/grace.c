@@ -5,7 +5,6 @@
 #include "grace.h"
 
 #include <sched.h>
-#include <time.h>
 
 enum { SPINS = 64, YIELDS = 16 };
 
@@ -13,7 +12,6 @@ enum { SPINS = 64, YIELDS = 16 };
 static void
 wait_for(struct p *p)
 {
-	struct timespec nap = {0, 50000};
 	uint32_t r = load_acq(&p->reads);		/* [grace] */
 	int i;
 
@@ -23,7 +21,7 @@ wait_for(struct p *p)
 		else if (i < SPINS + YIELDS)
 			sched_yield();
 		else
-			nanosleep(&nap, NULL);
+			os_nap(50000);
 	}
 	race_acquire(&p->reads);
 }

@@ -333,6 +333,24 @@ static void *deep_on_a_thread(void *arg) {
 	return NULL;
 }
 
+static void *end_and_sleep(void *arg) {
+	go_block_end();
+	go_sleep(GO_MILLISECOND);
+	return arg;
+}
+
+static void end_in_a_blocking_call(void *arg) { go_blocking(end_and_sleep, arg); }
+
+TEST(a_blocking_call_may_not_end_its_section) {
+	go_panic_info info = GO_PANIC_INFO_INIT;
+
+	for (int i = 0; i < 5; i++) {
+		CHECK(!go_try(end_in_a_blocking_call, NULL, &info));
+		CHECK_STR(info.message, "goro: go_block_end inside go_blocking");
+		go_sleep(GO_MILLISECOND);       /* we are in no section any more */
+	}
+}
+
 TEST(a_plain_thread_may_use_blocking_calls) {
 	pthread_t thread;
 
@@ -383,6 +401,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(others_run_while_a_blocking_call_runs),
 	cmocka_unit_test(many_sections_block_at_once),
 	cmocka_unit_test(a_blocking_call_has_a_mebibyte_of_stack),
+	cmocka_unit_test(a_blocking_call_may_not_end_its_section),
 	cmocka_unit_test(a_plain_thread_may_use_blocking_calls),
 	cmocka_unit_test(a_pinned_goroutine_blocks_on_its_own_thread),
 };

@@ -236,6 +236,11 @@ go_block_end(void)
 {
 	struct m *m = enter();
 
+	/* What parks then would leave its frames on the thread's stack, for others to write over. */
+	if (m->in_blocking) {
+		leave(m);
+		go_panic("goro: go_block_end inside go_blocking");
+	}
 	m->g->flags &= (uint8_t)~GF_SECTION;
 	store_rlx(&m->blocking, 0);
 	leave(m);

@@ -382,6 +382,46 @@ TEST(a_report_begun_is_finished) {
 	}
 }
 
+/* ------------------------------------------------------------ threads that end --- */
+
+static void never(void *arg) { (void)arg; abort(); }
+
+static void leave_the_thread(void *arg) {
+	go_deferred d = {never, arg, NULL};
+
+	go__defer_push(&d);             /* as of a block compiled without exceptions */
+	pthread_exit(NULL);
+}
+
+static void try_to_leave(void *arg) {
+	CHECK(go_try(leave_the_thread, arg, NULL));
+}
+
+static void *leave_while_trying(void *key) {
+	pthread_setspecific(*(pthread_key_t *)key, "destructor");
+	go_try(try_to_leave, NULL, NULL);
+	return NULL;
+}
+
+static void panic_at_the_end(void *arg) { go_panic("%s", (const char *)arg); }
+
+/* The key is older than the library's, so its destructor comes before that. */
+CHILD_PLAIN(a_thread_panics_after_pthread_exit) {
+	pthread_key_t key;
+	pthread_t t;
+
+	(void)arg;
+	if (pthread_key_create(&key, panic_at_the_end) != 0 ||
+	    pthread_create(&t, NULL, leave_while_trying, &key) != 0)
+		return 3;
+	pthread_join(t, NULL);
+	return 0;
+}
+
+TEST(a_thread_that_ends_leaves_no_go_try_behind) {
+	CHECK_DIES(a_thread_panics_after_pthread_exit, "", "panic: destructor\n\nthread ");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(replaced_panics_are_told_in_order),
 	cmocka_unit_test(long_chains_are_told_from_the_first_to_the_last),
@@ -395,6 +435,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(go_run_does_not_return_from_a_panic),
 	cmocka_unit_test(a_panic_whose_deferred_call_hangs_does_not_hold_main_for_ever),
 	cmocka_unit_test(a_report_begun_is_finished),
+	cmocka_unit_test(a_thread_that_ends_leaves_no_go_try_behind),
 };
 
 SUPPORT_MAIN(tests)

@@ -311,7 +311,29 @@ panic_about(const void *object, const char *text, const char *fmt, ...)
 
 /* --- Trying --- */
 
-static bool
+/*
+ * As panic_personality, for attempt's frame.  Only pthread_exit comes so far.  The destructors
+ * that run then may panic, and shall not find what was on the stack that has been left.
+ */
+int	try_left(int version, int actions, uint64_t class, void *exception, void *context);
+
+int
+try_left(int version, int actions, uint64_t class, void *exception, void *context)
+{
+	enum { CLEANUP_PHASE = 2, CONTINUE = 8 };
+	struct g *g = self()->g;
+	const struct try_frame *t = g->tries;
+
+	(void)version, (void)class, (void)exception, (void)context;
+	if (actions & CLEANUP_PHASE) {
+		g->tries = t->outer;
+		g->defers = t->defers;
+		g->panics = t->panics;
+	}
+	return CONTINUE;
+}
+
+static NOINLINE bool
 attempt(struct try_frame *t, go_fn fn, void *arg)
 {
 	struct g *g = current();
@@ -327,6 +349,7 @@ attempt(struct try_frame *t, go_fn fn, void *arg)
 	g->tries = t;
 	if (setjmp(t->at) == 0) {
 		panic_guard(fn, arg);
+		__asm__ volatile(".cfi_personality 0x1b, try_left" ::: "memory");
 		current()->tries = t->outer;
 		return true;
 	}

@@ -116,10 +116,66 @@ static int use_rest(void)
 	go_defer_unref(go_recv_only(c));
 	go_defer_close_unref(c);
 	go_defer_timer_free(NULL);
+	go_defer_end(NULL);
 	GO_WG(&wg, leaf);
 	GO_WG(&wg, node, 1, (struct pair){1, 2}, NULL, NULL, NULL);
 	config.flags = GO_CFG_IGNORE_SIGPIPE;
 	return (int)(config.size + attr.size + stats.size + info.size + l.go__key + o.go__w[0]);
+}
+
+static void *made(void *arg)
+{
+	return arg;
+}
+
+static void destroyed(void *value)
+{
+	(void)value;
+}
+
+/* Objects of static storage and others, in a struct and alone. */
+static struct objects {
+	go_mutex m;
+	go_rwmutex rw;
+	go_waitgroup wg;
+	go_once o;
+	go_cond c;
+	go_sema s;
+	go_value v;
+	go_group g;
+	go_pool p;
+	go_local l;
+} objects = {
+	GO_MUTEX_INIT, GO_RWMUTEX_INIT, GO_WAITGROUP_INIT, GO_ONCE_INIT, GO_COND_INIT, GO_SEMA_INIT(3),
+	GO_VALUE_INIT, GO_GROUP_INIT, GO_POOL_INIT(made, destroyed, &objects), GO_LOCAL_INIT(destroyed)
+};
+static go_cond static_cond = GO_COND_INIT;
+static go_sema static_sema = GO_SEMA_INIT(INT64_MAX);
+static go_value static_value = GO_VALUE_INIT;
+static go_group static_group = GO_GROUP_INIT;
+static go_pool static_pool = GO_POOL_INIT(NULL, NULL, NULL);
+
+static int use_objects(int n, go_ctx *ctx)
+{
+	go_sema sema = GO_SEMA_INIT(n);
+	go_group group = GO_GROUP_INIT;
+	go_pool pool = GO_POOL_INIT(made, NULL, &n);
+	go_cond cond = GO_COND_INIT;
+	go_value value = GO_VALUE_INIT;
+	go_receiver(char) done = go_ctx_done(ctx);
+	const go_ctx *background = GO_CTX_BACKGROUND;
+
+	go_defer_end(ctx);
+	go_cond_signal(&cond);
+	go_cond_signal(&static_cond);
+	if (!go_sema_try_acquire(&sema, n) || !go_sema_try_acquire(&static_sema, n))
+		return go_select(GO_RECV(done, NULL), GO_RECV_OK(go_ctx_done(background), NULL, NULL),
+				 GO_DONE(ctx), GO_AFTER(GO_MICROSECOND));
+	go_pool_put(&pool, go_value_load(&value));
+	go_pool_put(&static_pool, go_value_load(&static_value));
+	go_close_unref(go_make(char, 1));
+	return go_group_wait(&group) + go_group_wait(&static_group) +
+		go_wg_wait_until(&objects.wg, GO_FOREVER);
 }
 
 #if defined GORO_NO_GO
@@ -176,6 +232,10 @@ static function_type *const exported[] = {
 	(function_type *)go_selectv,
 	(function_type *)go_mutex_lock, (function_type *)go_mutex_trylock,
 	(function_type *)go_mutex_lock_until, (function_type *)go_mutex_unlock,
+	(function_type *)go_rwmutex_lock, (function_type *)go_rwmutex_rlock,
+	(function_type *)go_rwmutex_trylock, (function_type *)go_rwmutex_tryrlock,
+	(function_type *)go_rwmutex_lock_until, (function_type *)go_rwmutex_rlock_until,
+	(function_type *)go_rwmutex_unlock, (function_type *)go_rwmutex_runlock,
 	(function_type *)go_wg_add, (function_type *)go_wg_done, (function_type *)go_wg_wait,
 	(function_type *)go_wg_wait_until, (function_type *)go_wg_spawn,
 	(function_type *)go_wg_spawn_copy, (function_type *)go_once_do,
@@ -200,7 +260,21 @@ static function_type *const exported[] = {
 	(function_type *)go_ctx_done_chan, (function_type *)go_ctx_after_func,
 	(function_type *)go_ctx_stop_func, (function_type *)go_ctx_bind,
 	(function_type *)go_ctx_current,
-	(function_type *)go_panic, (function_type *)go_try,
+	(function_type *)go_group_ctx, (function_type *)go_group_limit,
+	(function_type *)go_group_spawn, (function_type *)go_group_try_spawn,
+	(function_type *)go_group_wait,
+	(function_type *)go_pool_get, (function_type *)go_pool_put, (function_type *)go_pool_drain,
+	(function_type *)go_map_new, (function_type *)go_map_free, (function_type *)go_map_load,
+	(function_type *)go_map_with, (function_type *)go_map_store, (function_type *)go_map_swap,
+	(function_type *)go_map_load_or_store, (function_type *)go_map_delete,
+	(function_type *)go_map_load_and_delete, (function_type *)go_map_compare_and_swap,
+	(function_type *)go_map_compare_and_delete, (function_type *)go_map_range,
+	(function_type *)go_map_len,
+	(function_type *)go_panic, (function_type *)go_try, (function_type *)go__select,
+	(function_type *)go__defer_push, (function_type *)go__defer_pop, (function_type *)go__unlock,
+	(function_type *)go__rwunlock, (function_type *)go__runlock, (function_type *)go__wg_done,
+	(function_type *)go__ctx_end, (function_type *)go__close, (function_type *)go__unref,
+	(function_type *)go__close_unref, (function_type *)go__timer_free,
 	(function_type *)go_stats_read, (function_type *)go_dump,
 };
 
@@ -213,6 +287,7 @@ int main(int argc, char **argv)
 		if (exported[i] == NULL)
 			return 1;
 	if (argc > 1000)	/* compiled, not run */
-		return use_channels(&s) + use_rest() + (int)go_len(shortened()) + use_go();
+		return use_channels(&s) + use_rest() + (int)go_len(shortened()) + use_go() +
+			use_objects(argc, NULL);
 	return 0;
 }

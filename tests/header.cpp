@@ -130,6 +130,7 @@ static int use_rest()
 	go_defer_unref(go_recv_only(c));
 	go_defer_close_unref(c);
 	go_defer_timer_free(nullptr);
+	go_defer_end(nullptr);
 	go_defer([](void *x) { ++*static_cast<int *>(x); }, &n);
 	GO_WG(&wg, leaf);
 	GO_WG(&wg, node, 1, pair{1, 2}, nullptr, nullptr, nullptr);
@@ -140,6 +141,70 @@ static int use_rest()
 	go_once_do(&o, [](void *) {}, nullptr);
 	config.flags = GO_CFG_IGNORE_SIGPIPE;
 	return int(config.size + attr.size + stats.size + info.size + l.go__key + o.go__w[0]);
+}
+
+static void *made(void *arg)
+{
+	return arg;
+}
+
+static void destroyed(void *)
+{
+}
+
+/* Objects of static storage and others, in a struct and alone. */
+static struct objects {
+	go_mutex m;
+	go_rwmutex rw;
+	go_waitgroup wg;
+	go_once o;
+	go_cond c;
+	go_sema s;
+	go_value v;
+	go_group g;
+	go_pool p;
+	go_local l;
+} objects = {
+	GO_MUTEX_INIT, GO_RWMUTEX_INIT, GO_WAITGROUP_INIT, GO_ONCE_INIT, GO_COND_INIT, GO_SEMA_INIT(3),
+	GO_VALUE_INIT, GO_GROUP_INIT, GO_POOL_INIT(made, destroyed, &objects), GO_LOCAL_INIT(destroyed)
+};
+static go_cond static_cond = GO_COND_INIT;
+static go_sema static_sema = GO_SEMA_INIT(INT64_MAX);
+static go_value static_value = GO_VALUE_INIT;
+static go_group static_group = GO_GROUP_INIT;
+static go_pool static_pool = GO_POOL_INIT(nullptr, nullptr, nullptr);
+
+struct members {
+	go_mutex m = GO_MUTEX_INIT;
+	go_sema s = GO_SEMA_INIT(1);
+	go_group g = GO_GROUP_INIT;
+	go_pool p = GO_POOL_INIT([](void *arg) { return arg; }, [](void *) {}, this);
+};
+
+static int use_objects(int n, go_ctx *ctx)
+{
+	go_sema sema = GO_SEMA_INIT(n);
+	go_group group = GO_GROUP_INIT;
+	go_pool pool = GO_POOL_INIT(made, NULL, &n);
+	go_cond cond = GO_COND_INIT;
+	go_value value = GO_VALUE_INIT;
+	go_receiver(char) done = go_ctx_done(ctx);
+	const go_ctx *background = GO_CTX_BACKGROUND;
+	members all;
+
+	go_defer_end(ctx);
+	go_cond_signal(&cond);
+	go_cond_signal(&static_cond);
+	if (!go_sema_try_acquire(&sema, n) || !go_sema_try_acquire(&static_sema, n))
+		return go_select(GO_RECV(done, nullptr),
+				 GO_RECV_OK(go_ctx_done(background), nullptr, nullptr), GO_DONE(ctx),
+				 GO_AFTER(GO_MICROSECOND));
+	go_pool_put(&pool, go_value_load(&value));
+	go_pool_put(&static_pool, go_value_load(&static_value));
+	go_pool_put(&all.p, nullptr);
+	go_close_unref(go_make(char, 1));
+	return go_group_wait(&group) + go_group_wait(&static_group) + go_group_wait(&all.g) +
+		go_wg_wait_until(&objects.wg, GO_FOREVER);
 }
 
 #if defined GORO_NO_GO
@@ -183,6 +248,7 @@ int main(int argc, char **)
 	service s;
 
 	if (argc > 1000)	/* compiled, not run */
-		return use_channels(&s) + use_rest() + int(go_len(shortened())) + use_go();
+		return use_channels(&s) + use_rest() + int(go_len(shortened())) + use_go() +
+			use_objects(argc, nullptr);
 	return 0;
 }

@@ -206,7 +206,6 @@ struct things {
 	go_value value;
 	go_once once;
 	go_map *map;
-	go_ctx *ctx;
 	atomic_int n;
 	bool out_by_exit;
 };
@@ -232,7 +231,7 @@ static char obj[4];
 static go_local leaving = GO_LOCAL_INIT(leave_now);
 
 static void out_of_make(struct things *t) { CHECK(go_pool_get(&t->pool) == NULL); }
-static void out_of_drain(struct things *t) { go_pool_drain(&t->pool); }
+static void out_of_put(struct things *t) { for (;;) go_pool_put(&t->pool, &obj); }
 static void out_of_store(struct things *t) { go_value_store(&t->value, &obj[1], leave_now); }
 static void out_of_clear(struct things *t) { go_value_clear(&t->value); }
 static void out_of_once(struct things *t) { go_once_do(&t->once, leave_now, NULL); }
@@ -241,15 +240,13 @@ static void out_of_map_store(struct things *t) { go_map_store(t->map, "k", 1, &o
 static void out_of_swap(struct things *t) { go_map_swap(t->map, "k", 1, &obj[1], NULL); }
 static void out_of_with(struct things *t) { go_map_with(t->map, "k", 1, leave_now_with, NULL); }
 static void out_of_range(struct things *t) { go_map_range(t->map, leave_range, NULL); }
-static void out_of_unref(struct things *t) { go_ctx *c = t->ctx; t->ctx = NULL; go_ctx_end(c); }
 static void out_of_local(struct things *t) { (void)t; go_local_set(&leaving, NULL); }
 
 static const struct { const char *name; void (*fn)(struct things *); } ways[] = {
-	{"make", out_of_make}, {"drain", out_of_drain}, {"store", out_of_store},
+	{"make", out_of_make}, {"put", out_of_put}, {"store", out_of_store},
 	{"clear", out_of_clear},
 	{"once", out_of_once}, {"delete", out_of_delete}, {"map store", out_of_map_store},
 	{"swap", out_of_swap}, {"with", out_of_with}, {"range", out_of_range},
-	{"unref", out_of_unref},
 	{"local", out_of_local},
 };
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -286,8 +283,6 @@ use_things(struct things *t)
 	CHECK(!go_map_load(t->map, "k", 1, NULL) && go_map_len(t->map) == 0);
 	go_map_store(t->map, "l", 1, NULL);
 	CHECK(go_map_load(t->map, "l", 1, &v));
-	if (t->ctx != NULL)
-		CHECK(go_ctx_value(t->ctx, &obj) == &obj);
 }
 
 /* "Panics is a bug that go_try can stop", "go_exit ends the goroutine": nothing stays locked. */
@@ -295,7 +290,7 @@ static void prepare_way(void *arg) {
 	struct way *w = arg;
 	struct things *t = w->t;
 
-	go_local_set(&leaving, w->i == 11 ? &obj : NULL);
+	go_local_set(&leaving, w->i == 10 ? &obj : NULL);
 	if (t->out_by_exit)
 		go_the_way(w);
 	else
@@ -309,11 +304,8 @@ static void take_way(struct things *t, int i) {
 	t->pool = (go_pool)GO_POOL_INIT(leave_make, i == 1 ? leave_now : NULL, NULL);
 	t->map = go_map_new(leave_now);
 	go_map_store(t->map, "k", 1, &obj);
-	if (i == 1)
-		go_pool_put(&t->pool, &obj);
 	if (i == 2 || i == 3)
 		go_value_store(&t->value, &obj, leave_now);
-	t->ctx = go_ctx_with_value(NULL, &obj, &obj, i == 10 ? leave_now : NULL);
 	at = t;
 	go_wg_spawn(&w.wg, prepare_way, &w);
 	go_wg_wait(&w.wg);
@@ -339,7 +331,6 @@ static void leave_each_way(bool by_exit) {
 		}
 		use_things(&t);
 		go_map_free(t.map);
-		go_ctx_end(t.ctx);
 		CHECK_MSG(failures == atomic_load(&support.failures), "out of %s", ways[i].name);
 	}
 }

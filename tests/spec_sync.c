@@ -65,7 +65,7 @@ static void use_all(void *arg) {
 	CHECK(!go_rwmutex_tryrlock(&a->rw));
 	go_rwmutex_unlock(&a->rw);
 	go_wg_spawn(&a->wg, add_one, &n);
-	go_wg_spawn_copy(&a->wg, take_nothing, NULL, 0);
+	go_wg_spawn_copy(&a->wg, take_nothing, &n, 0);
 	go_wg_wait(&a->wg);
 	CHECK_EQ(n, 1);
 	go_once_do(&a->o, add_one, &done);

@@ -32,8 +32,16 @@ static int count(const char *s, const char *text) {
 	return n;
 }
 
-static const char *const checked[] = {"GORO_DEBUG=locks=1", NULL};
-static const char *const unchecked[] = {"GORO_DEBUG=locks=0", NULL};
+/* As support_child, with this said to the library besides what it has been told already. */
+static void child(int (*fn)(const char *), const char *arg, const char *locks,
+		  struct support_result *r) {
+	const char *debug = getenv("GORO_DEBUG");
+	char var[256];
+	const char *const env[] = {var, NULL};
+
+	snprintf(var, sizeof var, "GORO_DEBUG=%s,%s", locks, debug != NULL ? debug : "");
+	support_child_env(fn, arg, env, r);
+}
 
 /* Each line of stdout once on stderr, in this order. */
 static bool all_expected(const struct support_result *r) {
@@ -53,7 +61,7 @@ static bool all_expected(const struct support_result *r) {
 static void check_child(int (*fn)(const char *), const char *arg, int status) {
 	struct support_result r;
 
-	support_child_env(fn, arg, checked, &r);
+	child(fn, arg, "locks=1", &r);
 	CHECK_MSG(r.status == status && all_expected(&r) && (r.nout > 0 || r.nerr == 0),
 		  "%s: status %d, signal %d, stdout:\n%s\nstderr:\n%s", arg, r.status, r.signal,
 		  r.out, r.err);
@@ -137,7 +145,7 @@ TEST(the_report_says_where_it_was_locked) {
 	struct support_result r;
 	const char *at;
 
-	support_child_env(recursive_in_a_goroutine, "mutex", checked, &r);
+	child(recursive_in_a_goroutine, "mutex", "locks=1", &r);
 	at = strstr(r.err, "locked at\n\t");
 	CHECK_MSG(at != NULL && strstr(at, support.program) != NULL, "stderr:\n%s", r.err);
 	support_free(&r);
@@ -321,11 +329,11 @@ CHILD(lock_twice_in_main) {
 TEST(when_off_nothing_is_told) {
 	struct support_result r;
 
-	support_child_env(left_by_a_goroutine, "many", unchecked, &r);
+	child(left_by_a_goroutine, "many", "locks=0", &r);
 	CHECK_EQ(r.status, 0);
 	CHECK_EQ(r.nerr, 0);
 	support_free(&r);
-	support_child_env(lock_twice_in_main, "", unchecked, &r);
+	child(lock_twice_in_main, "", "locks=0", &r);
 	CHECK_EQ(r.status, 2);
 	CHECK_MSG(strstr(r.err, "fatal error: all goroutines are asleep - deadlock!") == r.err,
 		  "stderr:\n%s", r.err);

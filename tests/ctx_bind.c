@@ -509,9 +509,52 @@ TEST(a_bound_wait_is_a_deadlock_unless_a_deadline_comes) {
 	support_free(&r);
 }
 
+static go_local left;
+static atomic_int left_destroyed;
+
+static void destroy_left(void *value) {
+	(void)value;
+	left_destroyed++;
+}
+
+static void leave_more(void *value) {
+	(void)value;
+	left.destroy = destroy_left;
+	go_local_set(&left, &left_destroyed);
+	if (left_destroyed == 0) {
+		static char key;
+
+		go_ctx *ctx = go_ctx_with_value(NULL, &key, &key, leave_more);
+
+		go_ctx_unref(go_ctx_bind(ctx));
+		go_ctx_unref(ctx);
+	}
+}
+
+static void
+end_bound(go_waitgroup *wg)
+{
+	leave_more(NULL);
+	go_wg_done(wg);
+}
+GO_TASK(end_bound, go_waitgroup *);
+
+/* The context's last reference goes with the goroutine, and its value's end leaves something. */
+TEST(what_is_left_while_a_goroutine_ends_goes_as_well) {
+	go_waitgroup wg = GO_WAITGROUP_INIT;
+
+	left_destroyed = 0;
+	go_wg_add(&wg, 1);
+	GO(end_bound, &wg);
+	go_wg_wait(&wg);
+	support_settle();
+	CHECK_EQ(left_destroyed, 2);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_goroutine_starts_unbound_and_binds_as_it_likes),
 	cmocka_unit_test(the_end_of_a_goroutine_or_thread_drops_the_binding),
+	cmocka_unit_test(what_is_left_while_a_goroutine_ends_goes_as_well),
 	cmocka_unit_test(a_done_context_ends_each_call_at_once),
 	cmocka_unit_test(a_call_that_shall_not_wait_times_out),
 	cmocka_unit_test(the_deadline_of_the_call_counts_as_before),

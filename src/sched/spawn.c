@@ -206,30 +206,33 @@ struct locals {
 	} slot[];
 };
 
-/* A destructor may set values again: go on until it does not, within reason (as pthreads). */
 static void
 destroy_locals(struct g *g)
 {
-	int rounds;
+	struct locals *l = g->locals;
+	size_t i;
 
-	for (rounds = 0; g->locals != NULL && rounds < 8; rounds++) {
-		struct locals *l = g->locals;
-		size_t i;
-
-		g->locals = NULL;
-		for (i = 0; i < l->n; i++)
-			if (l->slot[i].value != NULL && l->slot[i].destroy != NULL)
-				l->slot[i].destroy(l->slot[i].value);
-		free(l);
-	}
+	g->locals = NULL;
+	for (i = 0; l != NULL && i < l->n; i++)
+		if (l->slot[i].value != NULL && l->slot[i].destroy != NULL)
+			l->slot[i].destroy(l->slot[i].value);
+	free(l);
 }
 
 static void
 clean_up(struct g *g)
 {
-	destroy_locals(g);
-	if (g->bound != NULL)
-		spawn_unbind(g);
+	int rounds;
+
+	/*
+	 * A destructor, of a value of the context as well, may set values or bind again: go on
+	 * until it does not, within reason (as pthreads).
+	 */
+	for (rounds = 0; (g->locals != NULL || g->bound != NULL) && rounds < 8; rounds++) {
+		destroy_locals(g);
+		if (g->bound != NULL)
+			spawn_unbind(g);
+	}
 	free(g->caught);
 	g->caught = NULL;
 	if (g->name != NULL) {

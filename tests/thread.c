@@ -392,6 +392,35 @@ TEST(a_pinned_goroutine_blocks_on_its_own_thread) {
 	noise_stop(&noise);
 }
 
+static void *call_while_cancelled(void *done) {
+	go_mutex m = GO_MUTEX_INIT;
+
+	pthread_cancel(pthread_self());         /* takes effect at the next cancellation point */
+	CHECK_EQ(go_count(), 0);
+	go_yield();
+	CHECK(go_mutex_trylock(&m));
+	atomic_store((atomic_bool *)done, true);
+	return NULL;
+}
+
+static int seven(void *unused) { (void)unused; return 7; }
+
+/* Its first call starts the runtime, which is no cancellation point either. */
+CHILD_PLAIN(a_cancelled_thread_comes_first) {
+	atomic_bool done = false;
+	pthread_t t;
+
+	(void)arg;
+	if (pthread_create(&t, NULL, call_while_cancelled, &done) != 0)
+		return 3;
+	pthread_join(t, NULL);
+	return go_run(seven, NULL) == 7 && atomic_load(&done) ? 0 : 4;
+}
+
+TEST(a_cancelled_thread_may_start_the_runtime) {
+	CHECK_LIVES(a_cancelled_thread_comes_first, "");
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_pinned_goroutine_and_its_thread_keep_together),
 	cmocka_unit_test(pinned_goroutines_may_talk_to_each_other),
@@ -404,6 +433,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_blocking_call_may_not_end_its_section),
 	cmocka_unit_test(a_plain_thread_may_use_blocking_calls),
 	cmocka_unit_test(a_pinned_goroutine_blocks_on_its_own_thread),
+	cmocka_unit_test(a_cancelled_thread_may_start_the_runtime),
 };
 
 SUPPORT_MAIN(tests)

@@ -94,8 +94,12 @@ static COLD struct m *
 attach(void)
 {
 	struct m *m;
+	int before;
 
+	/* It opens files, where a cancelled thread would end, with the start for ever under way. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
 	handoff_start();
+	pthread_setcancelstate(before, NULL);
 	m = m_new(true);
 	if (m == NULL)
 		fatal("out of memory for a thread's first call");

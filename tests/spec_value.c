@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * spec_value.c - what goro.h says of semaphores and values, sentence by sentence, where the tests of
- * each leave something out.
+ * spec_value.c - what goro.h says of semaphores and values, sentence by sentence, where the tests
+ * of each leave something out.
  */
 #include "spec_places.h"
 

@@ -492,7 +492,7 @@ run(int n_threads, int64_t moves)
 	nothing_is_held();
 	go_map_free(w.map);
 	go_unref(w.chan);
-	wait_until(go_count() == alive);
+	wait_until(go_count() <= alive);	/* fewer: what an earlier test had left has ended */
 }
 
 TEST(tokens_wander_through_everything_and_none_is_lost)

@@ -284,8 +284,11 @@ TEST(a_function_may_drop_the_context_that_started_it) {
 
 		a.ctx = a.mine;
 		CHECK(go_ctx_after_func(a.mine, look_around, &a) != 0);
-		if (i == 0)
+		if (i == 0) {                    /* who cancels has a reference of his own */
+			go_ctx_ref(a.mine);
 			go_ctx_cancel(a.mine);
+			go_ctx_unref(a.ctx);
+		}
 		wait_until(atomic_load(&a.done) == 1);
 		CHECK_EQ(a.err, i == 0 ? -ECANCELED : -ETIMEDOUT);
 	}

@@ -373,7 +373,7 @@ GO_API void go_rwmutex_runlock(go_rwmutex *rw);
 
 /*
  * Adds delta to the number of things to be done; call it before they are started.  Panics if the
- * number goes below 0.  Go: sync.WaitGroup.
+ * number goes below 0 or above INT_MAX.  Go: sync.WaitGroup.
  */
 GO_API void go_wg_add(go_waitgroup *wg, int delta);
 
@@ -478,7 +478,7 @@ GO_API go_ch *go_timer_chan(go_timer *t);
 
 /*
  * Stops it; nothing sent before is received afterwards.  true if it was active: it had not fired,
- * or its value had not been received.  Go 1.23: Timer.Stop.
+ * or its value had not been received, or it is a ticker.  Go 1.23: Timer.Stop.
  */
 GO_API bool go_timer_stop(go_timer *t);
 
@@ -488,7 +488,10 @@ GO_API bool go_timer_stop(go_timer *t);
  */
 GO_API bool go_timer_reset(go_timer *t, int64_t ns);
 
-/* Stops and frees it; the timer's own function may do so.  NULL is allowed. */
+/*
+ * Stops and frees it, when nobody else is in a call on it; the timer's own function may do so.  NULL
+ * is allowed.
+ */
 GO_API void go_timer_free(go_timer *t);
 
 /* --- Contexts -------------------------------------------------------------------------- */
@@ -505,8 +508,9 @@ GO_API void go_timer_free(go_timer *t);
  *	case 1: return go_ctx_err(ctx);
  *
  * Contexts are counted, as channels are: each function with_x returns one with one reference,
- * which itself has one to the parent.  What was written before a context was cancelled is seen by
- * whoever has learned of that.  Go: context.
+ * which itself has one to the parent; who is inside a call on one needs a reference till its end.
+ * What was written before a context was cancelled is seen by whoever has learned of that.  Go:
+ * context.
  */
 
 typedef struct go_ctx go_ctx;
@@ -586,14 +590,17 @@ GO_API go_ch *go_ctx_done_chan(const go_ctx *ctx);
  */
 GO_API uint64_t go_ctx_after_func(const go_ctx *ctx, go_fn fn, void *arg);
 
-/* true: fn will not be called, thanks to this call; false: it has been started or stopped. */
+/*
+ * true: fn will not be called, thanks to this call; false: it has been started or stopped.  Always
+ * true for the background.
+ */
 GO_API bool go_ctx_stop_func(const go_ctx *ctx, uint64_t token);
 
 /*
  * Binds the caller, a goroutine or a thread, to ctx until it binds another or ends; NULL: to none,
- * as all begin.  Every _until call, go_select_until included, that has to wait then returns
- * go_ctx_err(ctx) once ctx is done; one that can go on, or is past its deadline, does not care.
- * Calls that cannot fail are not affected, nor is go_select.  Takes a reference; that of the
+ * as all begin.  Every _until call that has to wait, and go_selectv, then returns go_ctx_err(ctx)
+ * once ctx is done; one that can go on, or is past its deadline, does not care.  Calls that
+ * cannot fail are not affected, nor are go_select and go_sleep_until.  Takes a reference; that of the
  * context bound before, which it returns, is the caller's: bind it again and unref it, or only
  * unref it.
  */
@@ -655,7 +662,7 @@ GO_API int go_group_wait(go_group *g);
  * Valid when zeroed.  At most 64 are kept for each of go_procs(), and 64 for other threads;
  * what is put beyond that is destroyed at once.  make and destroy may be NULL: nothing is made,
  * what is not kept is forgotten.  Both run in the caller of get, put or drain, may use the pool,
- * and may block.  Go: sync.Pool.
+ * and may block; if one panics, what the call had still to do is not done.  Go: sync.Pool.
  */
 typedef struct go_pool {
 	void   *(*make)(void *arg);
@@ -665,7 +672,10 @@ typedef struct go_pool {
 } go_pool;
 #define GO_POOL_INIT(make, destroy, arg) {(make), (destroy), (arg), {0, 0, 0, 0, 0}}
 
-/* One that was put, preferably on this CPU a moment ago; else make(arg), or NULL without make. */
+/*
+ * One that was put, preferably on this CPU a moment ago; a thread finds only what threads have put.
+ * Else make(arg), or NULL without make.
+ */
 GO_API void *go_pool_get(go_pool *p);
 
 /* Gives obj to whoever gets it next, or destroys it.  NULL is ignored. */
@@ -687,10 +697,11 @@ GO_API void go_pool_drain(go_pool *p);
  * not as long as a go_map_with or go_map_range looks at it.  What go_map_load returns has no such
  * protection: it can be used as long as nobody deletes or replaces it.  Functions that hand a
  * value over make it the caller's, even if a go_map_with or go_map_range still looks at it.
- * Storing the value that is there already changes nothing.
+ * Storing the value that is there already changes nothing and hands nothing over: it stays the
+ * map's, even if *previous names it.
  *
  * destroy_value runs in the caller of whatever got rid of the value, may use the map and may
- * block.
+ * block; if it panics in go_map_free, the rest is not freed.
  */
 
 typedef struct go_map go_map;
@@ -725,7 +736,7 @@ GO_API bool go_map_load_or_store(go_map *m, const void *key, size_t len, void *v
 /* Deletes a key.  true: it was there; its value is destroyed. */
 GO_API bool go_map_delete(go_map *m, const void *key, size_t len);
 
-/* The same, but the value is handed over to *value, NULL if there is none. */
+/* The same, but the value is handed over to *value, NULL if there is none; unless value is NULL. */
 GO_API bool go_map_load_and_delete(go_map *m, const void *key, size_t len, void **value);
 
 /* If the value of the key is old, sets it, or deletes the key: true, and old is the caller's. */

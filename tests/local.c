@@ -124,11 +124,50 @@ TEST(a_threads_locals_end_with_it) {
 	CHECK_EQ(atomic_load(&l.b), 1);
 }
 
+static void nothing_to_do(void *args) { (void)args; }
+
+static atomic_int left;
+
+static void count_and_exit(void *value) {
+	(void)value;
+	atomic_fetch_add(&left, 1);
+	go_exit();
+}
+
+static void set_three(void *wg) {
+	static go_local three[3] = {GO_LOCAL_INIT(count_and_exit), GO_LOCAL_INIT(count_and_exit),
+				    GO_LOCAL_INIT(count_and_exit)};
+
+	go_defer_done(wg);
+	for (int i = 0; i < 3; i++)
+		go_local_set(&three[i], wg);
+}
+
+TEST(a_destructor_that_exits_leaves_the_others_their_turn) {
+	go_waitgroup wg = GO_WAITGROUP_INIT;
+
+	atomic_store(&left, 0);
+	go_wg_add(&wg, 1);
+	go_spawn(set_three, &wg);
+	go_wg_wait(&wg);
+	wait_until(atomic_load(&left) == 3);
+}
+
+TEST(no_arguments_may_be_copied_from_nowhere) {
+	go_waitgroup wg = GO_WAITGROUP_INIT;
+
+	go_wg_spawn_copy(&wg, nothing_to_do, NULL, 0);
+	go_wg_wait(&wg);
+	go_spawn_copy(nothing_to_do, NULL, 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(each_goroutine_has_its_own_locals),
 	cmocka_unit_test(locals_are_destroyed_on_overwrite_and_at_exit),
 	cmocka_unit_test(a_cleared_local_is_not_destroyed_again),
 	cmocka_unit_test(a_threads_locals_end_with_it),
+	cmocka_unit_test(a_destructor_that_exits_leaves_the_others_their_turn),
+	cmocka_unit_test(no_arguments_may_be_copied_from_nowhere),
 };
 
 SUPPORT_MAIN(tests)

@@ -174,7 +174,8 @@ spawn_copy(go_fn fn, const void *args, size_t size, void *pc)
 		no_memory();
 	if (size <= G_ARGS) {
 		g->flags |= GF_COPIED;
-		memcpy(g->args, args, size);
+		if (size != 0)		/* args may be NULL then */
+			memcpy(g->args, args, size);
 	} else {
 		g->arg = (char *)stack_base(g->stack) - align_up(size, 64);
 		memcpy(g->arg, args, size);
@@ -197,26 +198,38 @@ go_spawn_copy(go_fn fn, const void *args, size_t size)
 
 void (*spawn_unbind)(struct g *g);
 
-struct locals {
-	size_t	n;
-	struct {
-		uintptr_t	key;
-		void		*value;
-		void		(*destroy)(void *);
-	} slot[];
+struct local {
+	uintptr_t	key;
+	void		*value;
+	void		(*destroy)(void *);
 };
 
+struct locals {
+	size_t		n;
+	struct local	slot[];
+};
+
+/*
+ * As many as there are now, each taken out before it is destroyed: a destructor that calls go_exit
+ * leaves the rest to the clean-up that follows then.
+ */
 static void
 destroy_locals(struct g *g)
 {
-	struct locals *l = g->locals;
-	size_t i;
+	size_t left = g->locals != NULL ? g->locals->n : 0;
 
-	g->locals = NULL;
-	for (i = 0; l != NULL && i < l->n; i++)
-		if (l->slot[i].value != NULL && l->slot[i].destroy != NULL)
-			l->slot[i].destroy(l->slot[i].value);
-	free(l);
+	for (; left > 0 && g->locals->n > 0; left--) {
+		struct local first = g->locals->slot[0];
+		struct locals *l = g->locals;
+
+		memmove(l->slot, l->slot + 1, --l->n * sizeof(l->slot[0]));
+		if (first.value != NULL && first.destroy != NULL)
+			first.destroy(first.value);
+	}
+	if (g->locals != NULL && g->locals->n == 0) {
+		free(g->locals);
+		g->locals = NULL;
+	}
 }
 
 static void
@@ -233,6 +246,8 @@ clean_up(struct g *g)
 		if (g->bound != NULL)
 			spawn_unbind(g);
 	}
+	free(g->locals);
+	g->locals = NULL;
 	free(g->caught);
 	g->caught = NULL;
 	if (g->name != NULL) {

@@ -232,7 +232,8 @@ go_wg_spawn_copy(go_waitgroup *wg, go_fn fn, const void *args, size_t size)
 		go_panic("go_wg_spawn_copy: %zu bytes of arguments, at most 512", size);
 	c->wg = wg;
 	c->fn = fn;
-	memcpy(c->args, args, size);
+	if (size != 0)			/* args may be NULL then */
+		memcpy(c->args, args, size);
 	go_wg_add(wg, 1);
 	spawn_copy(run_copied, c, sizeof(*c) + size, __builtin_return_address(0));
 }

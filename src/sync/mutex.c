@@ -192,14 +192,30 @@ hand_over(uint32_t *state)
 	leave(m);
 }
 
+/* What is not the everyday way through lock and unlock is out of line, so that they need no frame. */
+static NOINLINE void
+take_slow(go_mutex *m, void *pc, bool alerted)
+{
+	uint32_t *state = &m->go__w[0];
+
+	if (alerted)
+		checkpoint();
+	if (!alerted || (or_acq(state, LOCKED) & LOCKED))		/* [mutex] */
+		lock_slow_until(state, OS_NEVER, false);
+	if (unlikely(lock_watched))
+		lockcheck_taken(m, HELD_MUTEX, pc);
+}
+
 void
 go_mutex_lock(go_mutex *m)
 {
 	/* A loop of nothing but uncontended locks shall yield when asked to. */
-	checkpoint();
-	if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))		/* [mutex] */
-		lock_slow_until(&m->go__w[0], OS_NEVER, false);
-	lock_taken(m, HELD_MUTEX);
+	if (unlikely(load_rlx(&self()->alert) != 0))
+		take_slow(m, __builtin_return_address(0), true);
+	else if (unlikely(or_acq(&m->go__w[0], LOCKED) & LOCKED))	/* [mutex] */
+		take_slow(m, __builtin_return_address(0), false);
+	else if (unlikely(lock_watched))
+		lockcheck_taken(m, HELD_MUTEX, __builtin_return_address(0));
 }
 
 static inline bool
@@ -253,13 +269,24 @@ unlock_slow(go_mutex *m, uint32_t s)
 		wake_one(&m->go__w[0]);
 }
 
+static NOINLINE void
+unlock_watched(go_mutex *m)
+{
+	uint32_t s = LOCKED;
+
+	lockcheck_leaving(m, HELD_MUTEX);
+	if (!cas_rel(&m->go__w[0], &s, 0))			/* [mutex] */
+		unlock_slow(m, s);
+}
+
 void
 go_mutex_unlock(go_mutex *m)
 {
 	uint32_t s = LOCKED;
 
-	lock_leaving(m, HELD_MUTEX);
-	if (unlikely(!cas_rel(&m->go__w[0], &s, 0)))		/* [mutex] */
+	if (unlikely(lock_watched))
+		unlock_watched(m);
+	else if (unlikely(!cas_rel(&m->go__w[0], &s, 0)))	/* [mutex] */
 		unlock_slow(m, s);
 }
 

@@ -52,7 +52,17 @@
 #define GORO_VERSION_MINOR 1
 #define GORO_VERSION_PATCH 0
 
-#define GO_API          __attribute__((visibility("default")))
+/* Called through the table of addresses at once, without a stub: a nanosecond for each call. */
+#if defined __has_attribute
+#if __has_attribute(__noplt__)
+#define GO__NOPLT       , __noplt__
+#endif
+#endif
+#if !defined GO__NOPLT
+#define GO__NOPLT
+#endif
+
+#define GO_API          __attribute__((visibility("default") GO__NOPLT))
 #define GO_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #define GO_NORETURN     __attribute__((noreturn))
 #define GO_MUST_CHECK   __attribute__((warn_unused_result))

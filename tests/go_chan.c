@@ -185,6 +185,7 @@ count_up(go_sender(int) out, go_receiver(bool) stop)
 		i++;
 	go_close(out);
 	go_unref(out);
+	go_unref(stop);
 }
 GO_TASK(count_up, go_sender(int), go_receiver(bool));
 
@@ -197,6 +198,7 @@ drop_multiples(go_receiver(int) in, go_sender(int) out, go_receiver(bool) stop, 
 	go_close(out);
 	go_unref(in);
 	go_unref(out);
+	go_unref(stop);
 }
 GO_TASK(drop_multiples, go_receiver(int), go_sender(int), go_receiver(bool), int);
 
@@ -207,14 +209,14 @@ TEST(sieve_of_filters_finds_the_primes)
 	go_chan(int) c = go_make(int, 0), next;
 	int before = go_count(), v;
 
-	GO(count_up, go_send_only(go_ref(c)), go_recv_only(stop));
+	GO(count_up, go_send_only(go_ref(c)), go_recv_only(go_ref(stop)));
 	for (int i = 0; i < PRIMES; i++) {
 		v = -1;
 		CHECK(go_recv(c, &v));
 		CHECK_EQ(v, primes[i]);
 		next = go_make(int, 0);
 		GO(drop_multiples, go_recv_only(c), go_send_only(go_ref(next)),
-		   go_recv_only(stop), primes[i]);
+		   go_recv_only(go_ref(stop)), primes[i]);
 		c = next;
 	}
 	go_close(stop);
@@ -232,6 +234,7 @@ multiples(go_sender(int) out, go_receiver(bool) stop, int prime)
 	while (go_select(GO_RECV(stop, NULL), GO_SEND(out, v)) == 1)
 		v += 2 * prime;
 	go_unref(out);
+	go_unref(stop);
 }
 GO_TASK(multiples, go_sender(int), go_receiver(bool), int);
 
@@ -267,7 +270,7 @@ TEST(sieve_of_merged_multiples_finds_the_primes)
 		assert_true(n + 1 < PRIMES);
 		CHECK_EQ(v, primes[n + 1]);
 		c = go_make(int, 10);
-		GO(multiples, go_send_only(go_ref(c)), go_recv_only(stop), v);
+		GO(multiples, go_send_only(go_ref(c)), go_recv_only(go_ref(stop)), v);
 		heap[n].rest = go_recv_only(c);
 		CHECK(go_recv(c, &heap[n++].head));
 	}

@@ -416,7 +416,7 @@ static inline void
 support_wait_for_the_last(void)
 {
 	static int left = 1;
-	int64_t patience = support_clock() + 30 * GO_SECOND;
+	int64_t patience = support_clock() + 3 * GO_SECOND;
 
 	while (go_count() > left && support_clock() < patience)
 		go_sleep(100 * GO_MICROSECOND);
